@@ -1,0 +1,155 @@
+/* error.c: the tape's first error, and where in the caller's program it happened.
+ *
+ * A public call is wrapped by a macro of its own name, which tells the place after the call returned
+ * (reel_located) or before it starts (reel_here). So an error is first kept without a place, marked
+ * fresh, and gets one from the innermost macro around the call. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "tape.h"
+
+const char *reel_status_text(reel_status status)
+{
+    static const char *const texts[] = {
+#define STATUS_TEXT(code, text) [code] = text,
+        REEL_STATUS_TABLE(STATUS_TEXT)
+#undef STATUS_TEXT
+    };
+    return (unsigned)status < REEL_STATUS_COUNT ? texts[status] : "unknown status";
+}
+
+reel_var reel__fail_text(reel_tape *t, reel_status status, const char *op, const char *text)
+{
+    if (t->error.status == REEL_OK) {
+        reel__error *error = &t->error;
+        error->status = status;
+        snprintf(error->op, sizeof error->op, "%s", op);
+        snprintf(error->text, sizeof error->text, "%s", text);
+        error->line = t->site_line;
+        error->file = t->site_line ? ((const char *const *)t->files.data)[t->site_file] : NULL;
+        error->fresh = t->site_line == 0;
+    }
+    return (reel_var){ t, 0 };
+}
+
+reel_var reel_fail(reel_tape *t, reel_status status, const char *op, const char *format, ...)
+{
+    if (t == NULL) {
+        return (reel_var){ 0 };
+    }
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return reel__fail_text(t, status, op, text);
+}
+
+reel_status reel_tape_status(const reel_tape *t)
+{
+    return t ? t->error.status : REEL_BAD_ARGUMENT;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+const char *reel_tape_error(const reel_tape *tape)
+{
+    if (tape == NULL) {
+        return "no tape";
+    }
+    if (tape->error.status == REEL_OK) {
+        return "";
+    }
+    reel_tape *t = (reel_tape *)tape; /* the text is composed on demand, into the tape's own room */
+    const reel__error *error = &t->error;
+    if (error->file) {
+        snprintf(t->error_text, sizeof t->error_text, "%s at %s:%d: %s", error->op,
+                 base_name(error->file), error->line, error->text);
+    } else {
+        snprintf(t->error_text, sizeof t->error_text, "%s: %s", error->op, error->text);
+    }
+    return t->error_text;
+}
+
+void reel_tape_clear(reel_tape *t)
+{
+    if (t) {
+        t->error = (reel__error){ 0 };
+    }
+}
+
+/* ---- places -------------------------------------------------------------------------------- */
+
+/* File names are string literals, so equal pointers are the common case; entry 0 is "". */
+uint16_t reel__file_index(reel_tape *t, const char *file)
+{
+    const char **files = t->files.data;
+    for (size_t i = t->files.count; i-- > 0;) {
+        if (files[i] == file) {
+            return (uint16_t)i;
+        }
+    }
+    if (t->files.count > UINT16_MAX ||
+        !reel__list_reserve(t, &t->files, t->files.count + 1, sizeof(const char *))) {
+        return 0;
+    }
+    ((const char **)t->files.data)[t->files.count] = file;
+    return (uint16_t)t->files.count++;
+}
+
+reel_var reel_here(reel_var v, const char *file, int line)
+{
+    if (v.tape) {
+        v.tape->site_file = reel__file_index(v.tape, file);
+        v.tape->site_line = line;
+    }
+    return v;
+}
+
+reel_var reel_located(reel_var v, const char *file, int line)
+{
+    reel_tape *t = v.tape;
+    if (t == NULL) {
+        return v;
+    }
+    if (t->error.fresh) {
+        t->error.file = file;
+        t->error.line = line;
+        t->error.fresh = false;
+    }
+    t->site_line = 0;
+    if (t->stamped < t->nodes.count) {
+        uint16_t index = reel__file_index(t, file);
+        for (; t->stamped < t->nodes.count; t->stamped++) {
+            reel__node *node = reel__node_at(t, t->stamped);
+            if (node->line == 0) {
+                node->line = line;
+                node->file = index;
+            }
+        }
+    }
+    return v;
+}
+
+static int64_t step_of(const reel_tape *t, const reel__node *node)
+{
+    return ((const reel__mark *)t->marks.data)[node->mark].step;
+}
+
+void reel__describe_node(const reel_tape *t, uint32_t index, char *out, size_t size)
+{
+    const reel__node *node = reel__node_at(t, index);
+    size_t used = (size_t)snprintf(out, size, "%s%s", node->flags & REEL__BACKWARD ? "backward " : "",
+                                   node->op->name);
+    if (node->line && used < size) {
+        const char *file = ((const char *const *)t->files.data)[node->file];
+        used += (size_t)snprintf(out + used, size - used, " at %s:%d", base_name(file), (int)node->line);
+    }
+    if (step_of(t, node) >= 0 && used < size) {
+        snprintf(out + used, size - used, ", step %lld", (long long)step_of(t, node));
+    }
+}

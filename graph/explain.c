@@ -1,0 +1,139 @@
+/* explain.c: what reading a value will run, in words and figures. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "tape.h"
+
+typedef struct {
+    const reel_op *op;
+    uint32_t forward, backward;
+    double flops;
+} op_count;
+
+#define DISTINCT_OPS 256
+
+typedef struct {
+    op_count ops[DISTINCT_OPS];
+    int distinct;
+    uint32_t nodes, backward, leaves, views, held;
+    double flops, bytes, parameter_bytes;
+    int64_t first_step, last_step;
+} summary;
+
+static double flops_of(const reel_tape *t, const reel__node *node)
+{
+    const reel__shape_entry *y = reel__shape_at(t, node->shape);
+    if (node->op->kind == REEL_LEAF || node->op->kind == REEL_VIEW) {
+        return 0;
+    }
+    if (node->op->flops == NULL || node->inputs > 8) {
+        return (double)y->size;
+    }
+    const reel_shape *x[8];
+    for (uint32_t i = 0; i < node->inputs; i++) {
+        x[i] = &reel__shape_entry_of(t, reel__inputs_of(t, node)[i])->shape;
+    }
+    return node->op->flops((int)node->inputs, x, &y->shape);
+}
+
+static op_count *count_of(summary *s, const reel_op *op)
+{
+    for (int i = 0; i < s->distinct; i++) {
+        if (s->ops[i].op == op) {
+            return &s->ops[i];
+        }
+    }
+    if (s->distinct == DISTINCT_OPS) {
+        return NULL;
+    }
+    s->ops[s->distinct] = (op_count){ .op = op };
+    return &s->ops[s->distinct++];
+}
+
+static void add_step(summary *s, int64_t step)
+{
+    if (step >= 0) {
+        s->first_step = s->first_step < 0 || step < s->first_step ? step : s->first_step;
+        s->last_step = step > s->last_step ? step : s->last_step;
+    }
+}
+
+static void add_node(summary *s, const reel_tape *t, uint32_t index)
+{
+    const reel__node *node = reel__node_at(t, index);
+    double bytes = (double)reel__shape_at(t, node->shape)->size * (double)reel__element_of(t, node);
+    if (node->op == &reel__param_op) {
+        s->parameter_bytes += bytes;
+    }
+    if (node->op->kind == REEL_LEAF) {
+        s->leaves++;
+        return;
+    }
+    bool backward = node->flags & REEL__BACKWARD;
+    double flops = flops_of(t, node);
+    s->nodes++;
+    s->backward += backward;
+    s->views += node->op->kind == REEL_VIEW;
+    s->held += reel__value_at(t, index)->data != NULL;
+    s->flops += flops;
+    s->bytes += node->op->kind == REEL_VIEW ? 0 : bytes;
+    add_step(s, ((const reel__mark *)t->marks.data)[node->mark].step);
+    op_count *count = count_of(s, node->op);
+    if (count) {
+        count->forward += !backward;
+        count->backward += backward;
+        count->flops += flops;
+    }
+}
+
+static void sort_by_flops(summary *s)
+{
+    for (int i = 1; i < s->distinct; i++) {
+        op_count moved = s->ops[i];
+        int j = i;
+        for (; j > 0 && s->ops[j - 1].flops < moved.flops; j--) {
+            s->ops[j] = s->ops[j - 1];
+        }
+        s->ops[j] = moved;
+    }
+}
+
+static void print_summary(const summary *s, FILE *out)
+{
+    fprintf(out, "%u nodes to run (%u of them backward, %u views that move no data), %u leaves\n", s->nodes,
+            s->backward, s->views, s->leaves);
+    if (s->held) {
+        fprintf(out, "%u of them hold their value already\n", s->held);
+    }
+    if (s->last_step >= 0) {
+        fprintf(out, "time steps %" PRId64 " to %" PRId64 "\n", s->first_step, s->last_step);
+    }
+    fprintf(out, "%.4g Mflop; results of %.4g MiB in all, parameters %.4g MiB\n", s->flops / 1e6,
+            s->bytes / 1048576, s->parameter_bytes / 1048576);
+    fprintf(out, "runs node by node in recording order; buffers are reused after their last reader\n");
+    fprintf(out, "%-20s %10s %10s %12s\n", "op", "forward", "backward", "Mflop");
+    for (int i = 0; i < s->distinct; i++) {
+        fprintf(out, "%-20s %10u %10u %12.4g\n", s->ops[i].op->name, s->ops[i].forward, s->ops[i].backward,
+                s->ops[i].flops / 1e6);
+    }
+}
+
+void reel_explain(reel_var v, FILE *out)
+{
+    reel_tape *t = v.tape;
+    uint32_t index;
+    uint8_t *needed;
+    if (t == NULL || out == NULL || !reel__resolve(t, v, "explain", &index) ||
+        !reel__ancestors(t, index, &needed)) {
+        return;
+    }
+    summary s = { .first_step = -1, .last_step = -1 };
+    for (uint32_t i = 0; i <= index; i++) {
+        if (needed[i]) {
+            add_node(&s, t, i);
+        }
+    }
+    sort_by_flops(&s);
+    print_summary(&s, out);
+    reel__resize(t, needed, (size_t)index + 1, 0);
+}

@@ -1,0 +1,132 @@
+/* elementwise.c: runs an element-wise op tile by tile. Kernels see only contiguous tiles; an input that is
+ * broadcast or strided is gathered into a tile that stays in the first-level cache. */
+#include "../tape.h"
+#include "strides.h"
+
+#define TILE_BYTES 4096
+/* Rows at least this long are handed to the kernel in place instead of being gathered. */
+#define LONG_ROW 64
+
+typedef struct {
+    const reel_kernel_call *call;
+    reel_tile_kernel kernel;
+    size_t element;
+    reel__walk walk;
+    bool direct[REEL__WALK_INPUTS]; /* lies as the output does */
+} job;
+
+static char *element_at(const job *j, int k, int64_t offset)
+{
+    return (char *)j->call->x[k].data + offset * (int64_t)j->element;
+}
+
+/* Fills a tile of input k with n elements starting at the cursor, over as many rows as it takes. */
+static void gather(const job *j, int k, reel__cursor cursor, int64_t n, char *tile)
+{
+    int inner = j->walk.rank - 1;
+    for (int64_t done = 0; done < n;) {
+        int64_t run = j->walk.dim[inner] - cursor.at[inner];
+        run = run < n - done ? run : n - done;
+        reel__gather_run(element_at(j, k, cursor.offset[k]), j->walk.stride[k][inner], run, j->element,
+                         tile + done * (int64_t)j->element);
+        reel__walk_advance(&j->walk, run, &cursor);
+        done += run;
+    }
+}
+
+static void advance(const job *j, int64_t n, reel__cursor *cursor)
+{
+    int inner = j->walk.rank - 1;
+    while (n > 0) {
+        int64_t run = j->walk.dim[inner] - cursor->at[inner];
+        run = run < n ? run : n;
+        reel__walk_advance(&j->walk, run, cursor);
+        n -= run;
+    }
+}
+
+static void run_range(const job *j, int64_t begin, int64_t end)
+{
+    _Alignas(64) char tiles[REEL__WALK_INPUTS][TILE_BYTES];
+    const void *x[REEL__WALK_INPUTS];
+    const void *filled[REEL__WALK_INPUTS] = { 0 };
+    int64_t tile = TILE_BYTES / (int64_t)j->element;
+    int inner = j->walk.rank - 1;
+    bool by_row = j->walk.dim[inner] >= LONG_ROW;
+    reel__cursor cursor;
+    reel__walk_seek(&j->walk, begin, &cursor);
+    while (begin < end) {
+        int64_t n = end - begin < tile ? end - begin : tile;
+        if (by_row && j->walk.dim[inner] - cursor.at[inner] < n) {
+            n = j->walk.dim[inner] - cursor.at[inner];
+        }
+        for (int k = 0; k < j->call->inputs; k++) {
+            int64_t stride = j->walk.stride[k][inner];
+            const void *at = element_at(j, k, cursor.offset[k]);
+            if (j->direct[k]) {
+                x[k] = element_at(j, k, begin);
+            } else if (by_row && stride == 1) {
+                x[k] = at;
+            } else if (by_row && stride == 0) {
+                if (filled[k] != at) { /* the whole tile once: later rows of the same number need nothing */
+                    reel__gather_run(at, 0, tile, j->element, tiles[k]);
+                    filled[k] = at;
+                }
+                x[k] = tiles[k];
+            } else {
+                gather(j, k, cursor, n, tiles[k]);
+                x[k] = tiles[k];
+            }
+        }
+        j->kernel((size_t)n, x, (char *)j->call->y.data + begin * (int64_t)j->element, j->call->attributes);
+        advance(j, n, &cursor);
+        begin += n;
+    }
+}
+
+/* The common case, all inputs in the output's own layout: tiles only bound the kernel's working set. */
+static void run_direct(const job *j, int64_t begin, int64_t end)
+{
+    const void *x[REEL__WALK_INPUTS];
+    int64_t tile = 4 * TILE_BYTES / (int64_t)j->element;
+    for (; begin < end; begin += tile) {
+        int64_t n = end - begin < tile ? end - begin : tile;
+        for (int k = 0; k < j->call->inputs; k++) {
+            x[k] = element_at(j, k, begin);
+        }
+        j->kernel((size_t)n, x, (char *)j->call->y.data + begin * (int64_t)j->element, j->call->attributes);
+    }
+}
+
+/* Strides of an input along the output's axes: 0 where it is broadcast. */
+static void broadcast_strides(const reel_tensor *x, const reel_shape *y, int64_t stride[REEL_MAX_RANK])
+{
+    int lead = y->rank - x->shape->rank;
+    for (int axis = 0; axis < y->rank; axis++) {
+        bool repeats = axis < lead || (x->shape->dim[axis - lead] == 1 && y->dim[axis] != 1);
+        stride[axis] = repeats ? 0 : x->stride[axis - lead];
+    }
+}
+
+void reel__run_elementwise(const reel_op *op, reel_dtype dtype, size_t element, const reel_kernel_call *call)
+{
+    int64_t strides[REEL__WALK_INPUTS][REEL_MAX_RANK];
+    const int64_t *stride[REEL__WALK_INPUTS];
+    job j = { .call = call, .kernel = op->tile[dtype], .element = element };
+    bool all_direct = true;
+    for (int k = 0; k < call->inputs; k++) {
+        broadcast_strides(&call->x[k], call->y.shape, strides[k]);
+        stride[k] = strides[k];
+        j.direct[k] = reel__contiguous(call->y.shape, strides[k]);
+        all_direct = all_direct && j.direct[k];
+    }
+    reel__walk_join(&j.walk, call->y.shape, call->inputs, stride);
+    int64_t size = j.walk.size;
+    int parts = reel__parts(size, call->threads);
+#pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
+    for (int p = 0; p < parts; p++) {
+        /* whole cache lines to each thread: 64 bytes are 16 floats */
+        int64_t begin = size * p / parts / 16 * 16, end = p + 1 == parts ? size : size * (p + 1) / parts / 16 * 16;
+        (all_direct ? run_direct : run_range)(&j, begin, end);
+    }
+}

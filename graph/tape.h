@@ -1,0 +1,285 @@
+/* tape.h: what the files of graph/ share about a tape. Not installed.
+ *
+ * A tape is an array of nodes in recording order. A node refers to its inputs by index, always to
+ * earlier ones, so every pass over the graph is a loop over the array and never a recursion.
+ * Beside it lies an array of values: what has been computed so far and is still held.
+ */
+#ifndef REEL_TAPE_H
+#define REEL_TAPE_H
+
+#include "op.h"
+
+/* ---- nodes --------------------------------------------------------------------------------- */
+
+#define REEL__INLINE_INPUTS 3
+
+enum {
+    REEL__INDEX = 1,    /* holds int32 */
+    REEL__KEEP = 2,     /* reel_keep: the value stays */
+    REEL__ASKED = 4,    /* a loss given to reel_backward: is evaluated before a parameter changes */
+    REEL__BACKWARD = 8, /* recorded by the reverse sweep */
+    REEL__DROPPED = 16  /* was computed once and not held; reading it again recomputes */
+};
+
+typedef struct {
+    const reel_op *op;
+    const void *attributes;           /* op->attribute_size bytes in the recorded arena; then the stream */
+    uint64_t hash;                    /* of op, shape, attributes and the distances to the inputs */
+    uint32_t in[REEL__INLINE_INPUTS]; /* indices of the inputs; with more of them in[0] is where … */
+    uint32_t inputs;                  /* … these many stand in tape->links */
+    uint32_t shape;                   /* into tape->shapes */
+    uint32_t mark;                    /* into tape->marks: the time step */
+    int32_t line;                     /* of the caller; 0: unknown */
+    uint16_t file;                    /* into tape->files */
+    uint16_t flags;
+} reel__node;
+_Static_assert(sizeof(reel__node) <= 64, "a node is at most one cache line");
+
+#define REEL__NONE UINT32_MAX
+#define REEL__PARAM_BIT 0x80000000u
+#define REEL__MAX_NODES 0x40000000u
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+typedef struct reel__chunk {
+    struct reel__chunk *next;
+    size_t size, used;
+} reel__chunk;
+
+/* Bump allocation that is dropped as a whole. Pointers stay valid until then. */
+typedef struct {
+    reel__chunk *first, *current;
+} reel__arena;
+
+/* One block of the value pool. Views of a value share its buffer. */
+typedef struct reel__buffer {
+    struct reel__buffer *next_free;
+    size_t size;              /* usable bytes */
+    uint32_t size_class, references;
+} reel__buffer;
+
+#define REEL__SIZE_CLASSES 256
+#define REEL__ALIGNMENT 64
+
+typedef struct {
+    char *data;               /* NULL: not computed or not held */
+    reel__buffer *buffer;     /* NULL for leaves and what looks into the parameters */
+    int64_t *stride;          /* of a view; NULL: contiguous */
+} reel__value;
+
+typedef struct {
+    reel_shape shape;
+    int64_t stride[REEL_MAX_RANK];
+    int64_t size;
+    uint64_t hash;
+} reel__shape_entry;
+
+typedef struct {
+    int64_t step;
+    uint32_t parent;
+} reel__mark;
+
+typedef struct {
+    char *name;
+    uint64_t name_hash;
+    uint32_t node;            /* its index; changes at a rewind */
+    uint32_t written_at;      /* nodes recorded before this one may not read it any more */
+    reel_shape shape;
+    size_t offset;            /* elements, into the flat buffers */
+    size_t count;
+} reel__param;
+
+typedef struct {
+    uint32_t param, node;
+} reel__pending;              /* a gradient that reel_backward recorded and nobody has computed yet */
+
+typedef struct reel__on_free {
+    struct reel__on_free *next;
+    void (*call)(void *self);
+    void *self;
+} reel__on_free;
+
+/* A growable array of `count` elements; element size is known to the user of it. */
+typedef struct {
+    void *data;
+    size_t count, capacity;
+} reel__list;
+
+typedef struct {
+    reel_status status;
+    char op[64];
+    char text[1024];
+    const char *file;
+    int line;
+    bool fresh;               /* raised by the call in progress: its macro still has to say where it stands */
+} reel__error;
+
+struct reel_tape {
+    reel_tape_options options;
+    int threads;
+    size_t element;           /* 4 or 8 */
+    bool training, running, logged;
+
+    reel__list nodes;         /* reel__node */
+    reel__list values;        /* reel__value, as long as nodes */
+    reel__list links;         /* uint32_t */
+    reel__list shapes;        /* reel__shape_entry */
+    reel__list shape_table;   /* uint32_t, open addressing, a power of two */
+    reel__list marks;         /* reel__mark; entry 0: outside every step */
+    reel__list files;         /* const char * */
+    reel__list params;        /* reel__param */
+    reel__list pending;       /* reel__pending */
+    reel__list kept;          /* uint32_t: nodes with REEL__KEEP or REEL__ASKED, not yet computed */
+    reel__list aliases;       /* uint32_t: nodes whose held value looks into the parameters */
+    reel__list order, uses, into; /* the executor's own, see run/evaluate.c */
+    reel__arena recorded;     /* until the rewind: attributes, leaves' data, strides */
+    reel__arena store;        /* until the end: names, cells */
+    reel__buffer *free_buffers[REEL__SIZE_CLASSES];
+    void *scratch;
+    size_t scratch_size;
+
+    uint32_t base;            /* id of node 0; ids of dropped nodes lie below */
+    uint32_t mark, stamped;   /* current step; nodes below `stamped` know their caller */
+    uint16_t site_file;
+    int32_t site_line;
+    uint64_t hash, stream;
+    bool retain;              /* a dropped value was needed again: hold on to values until the rewind */
+
+    char *flat_values, *flat_gradients; /* 64-byte aligned */
+    void *flat_values_block, *flat_gradients_block;
+    size_t flat_count, flat_capacity;   /* elements */
+
+    reel__error error;
+    char error_text[1400];
+    reel__on_free *on_free;
+    reel_tape_statistics statistics;
+};
+
+/* ---- memory.c ------------------------------------------------------------------------------ */
+
+void *reel__plain_resize(void *self, void *old, size_t old_size, size_t new_size);
+/* Through the tape's allocator; on failure the tape has the error and `old` is still there. */
+void *reel__resize(reel_tape *, void *old, size_t old_size, size_t new_size);
+bool reel__list_reserve(reel_tape *, reel__list *, size_t count, size_t element);
+void reel__list_free(reel_tape *, reel__list *, size_t element);
+void *reel__arena_take(reel_tape *, reel__arena *, size_t bytes); /* 64-byte aligned from 64 bytes on, else 8 */
+void reel__arena_reset(reel__arena *);
+void reel__arena_free(reel_tape *, reel__arena *);
+reel__buffer *reel__buffer_take(reel_tape *, size_t bytes); /* one reference */
+void reel__buffer_release(reel_tape *, reel__buffer *);
+char *reel__buffer_data(reel__buffer *);
+void reel__pool_free(reel_tape *);
+void *reel__scratch(reel_tape *, size_t bytes); /* 64-byte aligned; until the next call */
+/* Zeroed, lives as long as the tape; NULL and an error when memory is short. */
+void *reel__tape_store(reel_tape *, size_t bytes);
+char *reel__tape_store_text(reel_tape *, const char *);
+bool reel__tape_on_free(reel_tape *, void (*call)(void *self), void *self);
+
+/* ---- shape.c ------------------------------------------------------------------------------- */
+
+bool reel__shape_valid(reel_shape);
+bool reel__shape_intern(reel_tape *, const reel_shape *, uint32_t *out);
+bool reel__contiguous(const reel_shape *, const int64_t *stride);
+
+/* ---- error.c ------------------------------------------------------------------------------- */
+
+reel_var reel__fail_text(reel_tape *, reel_status, const char *op, const char *text);
+uint16_t reel__file_index(reel_tape *, const char *file);
+/* "matmul at cell.c:41, step 3" */
+void reel__describe_node(const reel_tape *, uint32_t index, char *out, size_t size);
+
+/* ---- record.c ------------------------------------------------------------------------------ */
+
+/* Index of a handle's node; false, with an error naming `op`, for absent, foreign and dead handles,
+ * and silently for poisoned ones. */
+bool reel__resolve(reel_tape *, reel_var, const char *op, uint32_t *index);
+reel_var reel__handle(reel_tape *, uint32_t index);
+bool reel__append(reel_tape *, reel__node *node, uint32_t *index);
+/* A copy of a node with other inputs. */
+bool reel__clone(reel_tape *, uint32_t index, const uint32_t *inputs, uint32_t *copy);
+
+static inline reel__node *reel__node_at(const reel_tape *t, uint32_t index)
+{
+    return (reel__node *)t->nodes.data + index;
+}
+static inline reel__value *reel__value_at(const reel_tape *t, uint32_t index)
+{
+    return (reel__value *)t->values.data + index;
+}
+static inline const uint32_t *reel__inputs_of(const reel_tape *t, const reel__node *node)
+{
+    return node->inputs <= REEL__INLINE_INPUTS ? node->in : (const uint32_t *)t->links.data + node->in[0];
+}
+static inline const reel__shape_entry *reel__shape_at(const reel_tape *t, uint32_t shape)
+{
+    return (const reel__shape_entry *)t->shapes.data + shape;
+}
+static inline const reel__shape_entry *reel__shape_entry_of(const reel_tape *t, uint32_t node)
+{
+    return reel__shape_at(t, reel__node_at(t, node)->shape);
+}
+static inline reel__param *reel__param_entry(const reel_tape *t, uint32_t index)
+{
+    return (reel__param *)t->params.data + index;
+}
+static inline size_t reel__element_of(const reel_tape *t, const reel__node *node)
+{
+    return node->flags & REEL__INDEX ? sizeof(int32_t) : t->element;
+}
+/* The stream of a random node stands behind its attributes. */
+static inline size_t reel__stream_offset(const reel_op *op)
+{
+    return (op->attribute_size + 7u) & ~(size_t)7u;
+}
+
+/* ---- leaf.c, parameter.c ------------------------------------------------------------------- */
+
+extern const reel_op reel__leaf_op, reel__param_op;
+bool reel__record_param_node(reel_tape *, uint32_t param);
+void reel__params_free(reel_tape *);
+void reel__add_gradient(reel_tape *, uint32_t param, const void *from);
+static inline uint32_t reel__param_of(const reel__node *node)
+{
+    return *(const uint32_t *)node->attributes;
+}
+
+/* ---- sweep.c ------------------------------------------------------------------------------- */
+
+/* Reverse sweep from m outputs y[j], weighted by dy[j], to n variables; x_grad[i] is absent where
+ * nothing depends on x[i]. */
+bool reel__sweep(reel_tape *, int m, const uint32_t y[], const reel_var dy[], int n, const uint32_t x[],
+                 reel_var x_grad[]);
+extern const reel_op reel__op_accumulate, reel__op_checkpoint;
+bool reel__tape_has_kinks(const reel_tape *);
+
+/* ---- run/evaluate.c ------------------------------------------------------------------------ */
+
+typedef struct {
+    bool check_finite;        /* stop at the first NaN or infinity out of finite inputs */
+    bool replay;              /* look at all ancestors, computed ones too */
+} reel__evaluate_options;
+/* Computes and holds the targets' values, and on the way everything that was asked for. */
+bool reel__evaluate(reel_tape *, size_t n, const uint32_t targets[], reel__evaluate_options);
+/* Pending gradients, kept values and losses given to reel_backward. */
+bool reel__flush(reel_tape *);
+/* What a node's value looks like to a kernel; false when it is not held. */
+bool reel__tensor_of(const reel_tape *, uint32_t index, reel_tensor *);
+void reel__drop_value(reel_tape *, uint32_t index);
+
+/* ---- run/strides.c, run/elementwise.c ------------------------------------------------------ */
+
+/* Copies a strided tensor to contiguous memory. */
+void reel__pack(const reel_tensor *, size_t element, void *out, int threads);
+void reel__run_elementwise(const reel_op *, reel_dtype, size_t element, const reel_kernel_call *);
+
+/* ---- ancestors.c --------------------------------------------------------------------------- */
+
+/* (*needed)[i] is 1 for index and everything below it; index + 1 bytes, to be freed by reel__resize. */
+bool reel__ancestors(reel_tape *, uint32_t index, uint8_t **needed);
+
+/* ---- finite.c ------------------------------------------------------------------------------ */
+
+/* When node `index`, just computed, is not finite though its inputs are: writes the report. */
+bool reel__made_nonfinite(const reel_tape *, uint32_t index, char *report, size_t size);
+
+#endif

@@ -1,0 +1,125 @@
+/* cell_lstm.c: the LSTM and its variants. Each variant adds parameters, and a line to the step where
+ * they are present. */
+#include "layer.h"
+
+enum { GATES = 4 };
+
+typedef struct {
+    reel_var W_x, W_h, b;
+    reel_var W_c;                             /* peepholes, or absent */
+    reel_var gain_x, gain_h, gain_c, bias_c;  /* layer norm, or absent */
+    reel_var W_p;                             /* projection, or absent */
+    double epsilon;
+} lstm;
+
+/* [batch, 4·hidden] before the peepholes */
+static reel_var preactivation(const lstm *c, reel_var x, reel_var h)
+{
+    if (reel__is_absent(c->gain_x)) {
+        return reel_add(reel_affine(x, c->W_x, c->b), reel_matmul(h, c->W_h));
+    }
+    reel_var from_x = reel_layer_norm(reel_matmul(x, c->W_x), c->gain_x, c->b, c->epsilon);
+    reel_var from_h = reel_layer_norm(reel_matmul(h, c->W_h), c->gain_h, (reel_var){ 0 }, c->epsilon);
+    return reel_add(from_x, from_h);
+}
+
+static reel_var peep(const lstm *c, reel_var gate, reel_var cell, int64_t which)
+{
+    if (reel__is_absent(c->W_c)) {
+        return gate;
+    }
+    int64_t hidden = reel_shape_of(c->W_c).dim[0] / 3;
+    reel_var p = reel_slice(c->W_c, 0, which * hidden, (which + 1) * hidden);
+    return reel_add(gate, reel_mul(cell, p));
+}
+
+static reel_var squashed(const lstm *c, reel_var cell)
+{
+    if (!reel__is_absent(c->gain_c)) {
+        cell = reel_layer_norm(cell, c->gain_c, c->bias_c, c->epsilon);
+    }
+    return reel_tanh(cell);
+}
+
+static reel_var step(void *self, reel_var x, reel_var state[])
+{
+    const lstm *c = self;
+    reel_var old = state[1], z[GATES];
+    reel_split(preactivation(c, x, state[0]), -1, GATES, z);
+    reel_var i = reel_sigmoid(peep(c, z[0], old, 0));
+    reel_var f = reel_sigmoid(peep(c, z[1], old, 1));
+    reel_var cell = reel_add(reel_mul(f, old), reel_mul(i, reel_tanh(z[2])));
+    reel_var o = reel_sigmoid(peep(c, z[3], cell, 2));
+    reel_var h = reel_mul(o, squashed(c, cell));
+    state[1] = cell;
+    return state[0] = reel__is_absent(c->W_p) ? h : reel_matmul(h, c->W_p);
+}
+
+/* ---- making one ---------------------------------------------------------------------------- */
+
+/* b starts at zero but for the forget gate, the second of four blocks. */
+static bool fill_bias(const reel_init *init, reel_init_key key, reel_shape shape, double *out)
+{
+    (void)key;
+    int64_t hidden = shape.dim[0] / GATES;
+    for (int64_t k = 0; k < shape.dim[0]; k++) {
+        out[k] = k / hidden == 1 ? init->a : 0;
+    }
+    return true;
+}
+
+static void add_parameters(lstm *c, reel_tape *tape, const char *name, int64_t in, int64_t hidden,
+                           reel_lstm_options options)
+{
+    int64_t out = options.projection ? options.projection : hidden, wide = GATES * hidden;
+    reel_init bias = { .fill = fill_bias, .a = reel__option(options.forget_bias, 1) };
+    reel_init recurrent = reel_init_blocks(reel_orthogonal(1), GATES);
+    c->W_x = reel__layer_param(tape, name, "W_x", REEL_SHAPE(in, wide), reel_glorot());
+    c->W_h = reel__layer_param(tape, name, "W_h", REEL_SHAPE(out, wide), recurrent);
+    c->b = reel__layer_param(tape, name, "b", REEL_SHAPE(wide), bias);
+    if (options.peephole) {
+        c->W_c = reel__layer_param(tape, name, "W_c", REEL_SHAPE(3 * hidden), reel_zeros());
+    }
+    if (options.layer_norm) {
+        reel_init one = reel_constant(1);
+        c->gain_x = reel__layer_param(tape, name, "gain_x", REEL_SHAPE(wide), one);
+        c->gain_h = reel__layer_param(tape, name, "gain_h", REEL_SHAPE(wide), one);
+        c->gain_c = reel__layer_param(tape, name, "gain_c", REEL_SHAPE(hidden), one);
+        c->bias_c = reel__layer_param(tape, name, "bias_c", REEL_SHAPE(hidden), reel_zeros());
+    }
+    if (options.projection) {
+        c->W_p = reel__layer_param(tape, name, "W_p", REEL_SHAPE(hidden, out), reel_glorot());
+    }
+    c->epsilon = options.epsilon;
+}
+
+static bool check(reel_tape *tape, int64_t in, int64_t hidden, reel_lstm_options options)
+{
+    if (!reel__check_size(tape, "lstm", "in", in) ||
+        !reel__check_size(tape, "lstm", "hidden", hidden)) {
+        return false;
+    }
+    if (options.projection < 0) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, "lstm", "projection is %lld, must be at least 0",
+                  (long long)options.projection);
+        return false;
+    }
+    if (!(options.epsilon >= 0)) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, "lstm", "epsilon is %g, must be at least 0",
+                  options.epsilon);
+        return false;
+    }
+    return true;
+}
+
+reel_cell reel_lstm(reel_tape *tape, const char *name, int64_t in, int64_t hidden,
+                    reel_lstm_options options)
+{
+    lstm *c = check(tape, in, hidden, options) ? reel__layer_self(tape, sizeof *c) : NULL;
+    if (!c) {
+        return (reel_cell){ 0 };
+    }
+    add_parameters(c, tape, name, in, hidden, options);
+    int64_t out = options.projection ? options.projection : hidden;
+    return (reel_cell){ .self = c, .step = step, .states = 2, .width = { out, hidden } };
+}
