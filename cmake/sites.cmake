@@ -4,7 +4,8 @@
 # A prototype starts a line with REEL_API and may run over several lines.
 #   REEL_API reel_var reel_f(...)          its result is located:         reel_located((reel_f)(...), file, line)
 #   REEL_API other    reel_f(reel_var v…)  its first argument is stamped: (reel_f)(reel_here(v, file, line), ...)
-# Left alone: reel_located, reel_here, reel_record; names ending in _n; names in a comment
+#   REEL_API other    reel_f(reel_tape *…)  the same, unless it returns nothing
+# Left alone: reel_located, reel_here, reel_here_tape, reel_record, reel_record_on, reel_fail; names ending in _n; names in a comment
 # "/* no site: reel_f reel_g */"; what stands between "/* sites off */" and "/* sites on */".
 
 # Cuts every stretch of the text in `variable` from `open` up to `close` (or the end).
@@ -31,7 +32,7 @@ function(cut_between variable open close)
   set(${variable} "${kept}${rest}" PARENT_SCOPE)
 endfunction()
 
-set(exempt reel_located reel_here reel_record)
+set(exempt reel_located reel_here reel_here_tape reel_record reel_record_on reel_fail)
 set(located "")
 set(stamped "")
 set(seen)
@@ -72,6 +73,9 @@ foreach(header IN LISTS HEADERS)
     elseif(parameters MATCHES "^ ?reel_var ?[a-z0-9_A-Z]* ?,")
       string(APPEND stamped
         "#define ${name}(v, ...) (${name})(reel_here((v), __FILE__, __LINE__), __VA_ARGS__)\n")
+    elseif(NOT type STREQUAL "void " AND parameters MATCHES "^ ?reel_tape ?\\* ?[a-z]* ?,")
+      string(APPEND stamped
+        "#define ${name}(t, ...) (${name})(reel_here_tape((t), __FILE__, __LINE__), __VA_ARGS__)\n")
     endif()
     list(APPEND seen ${name})
   endforeach()

@@ -274,6 +274,9 @@ REEL_OP(sum_to) = {
 
 static reel_var record_with_shape(const reel_op *op, reel_var v, reel_shape shape)
 {
+    if (reel_shape_equal(reel_shape_of(v), shape)) {
+        return v;
+    }
     shape_attributes attributes;
     memset(&attributes, 0, sizeof attributes);
     attributes.shape.rank = shape.rank;

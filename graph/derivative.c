@@ -76,7 +76,6 @@ void reel_backward(reel_var loss)
     if (t == NULL) {
         return;
     }
-    t->error.fresh = false;
     if (!reel__resolve(t, loss, "backward", &y) || !check_scalar(t, y, "backward")) {
         return;
     }
@@ -93,16 +92,26 @@ void reel_backward(reel_var loss)
         remember(t, y, n, room.grad);
     }
     drop(t, &room);
+    reel__forget_site(t);
 }
 
 /* ---- recorded gradients --------------------------------------------------------------------- */
+
+/* `out` may be one of the lists given, so it is written only at the end. */
+static reel_status poisoned(reel_tape *t, int n, reel_var out[])
+{
+    for (int i = 0; i < n; i++) {
+        out[i] = (reel_var){ t, 0 };
+    }
+    return status_of(t);
+}
 
 static reel_status sweep_variables(reel_tape *t, const char *caller, int m, const uint32_t y[],
                                    const reel_var u[], int n, const reel_var x[], reel_var out[])
 {
     lists room;
     if (!take(t, (size_t)n, &room)) {
-        return status_of(t);
+        return poisoned(t, n, out);
     }
     bool fine = true;
     for (int i = 0; fine && i < n; i++) {
@@ -114,14 +123,8 @@ static reel_status sweep_variables(reel_tape *t, const char *caller, int m, cons
         fine = out[i].id != 0;
     }
     drop(t, &room);
-    return fine ? REEL_OK : status_of(t);
-}
-
-static void poison(reel_tape *t, int n, reel_var out[])
-{
-    for (int i = 0; i < n; i++) {
-        out[i] = (reel_var){ t, 0 };
-    }
+    reel__forget_site(t);
+    return fine ? REEL_OK : poisoned(t, n, out);
 }
 
 reel_status reel_gradients(reel_var y, int n, const reel_var x[], reel_var dy_dx[])
@@ -131,10 +134,8 @@ reel_status reel_gradients(reel_var y, int n, const reel_var x[], reel_var dy_dx
     if (t == NULL) {
         return REEL_BAD_HANDLE;
     }
-    poison(t, n, dy_dx);
-    t->error.fresh = false;
     if (!reel__resolve(t, y, "gradients", &index) || !check_scalar(t, index, "gradients")) {
-        return status_of(t);
+        return poisoned(t, n, dy_dx);
     }
     reel_var one = constant_like(t, index, 1);
     return sweep_variables(t, "gradients", 1, &index, &one, n, x, dy_dx);
@@ -143,6 +144,9 @@ reel_status reel_gradients(reel_var y, int n, const reel_var x[], reel_var dy_dx
 reel_var reel_gradient(reel_var y, reel_var x)
 {
     reel_var out = { y.tape, 0 };
+    if (y.tape) {
+        reel__forget_site(y.tape);
+    }
     reel_gradients(y, 1, &x, &out);
     return out;
 }
@@ -165,11 +169,9 @@ reel_status reel_vjp(reel_var y, reel_var u, int n, const reel_var x[], reel_var
     if (t == NULL) {
         return REEL_BAD_HANDLE;
     }
-    poison(t, n, out);
-    t->error.fresh = false;
     if (!reel__resolve(t, y, "vjp", &y_index) || !reel__resolve(t, u, "vjp", &u_index) ||
         !check_weight(t, "vjp", y_index, u_index)) {
-        return status_of(t);
+        return poisoned(t, n, out);
     }
     return sweep_variables(t, "vjp", 1, &y_index, &u, n, x, out);
 }
@@ -180,7 +182,7 @@ static reel_status combined(reel_tape *t, const char *caller, int n, const reel_
 {
     lists room;
     if (!take(t, (size_t)n, &room)) {
-        return status_of(t);
+        return poisoned(t, m, out);
     }
     bool fine = true;
     for (int i = 0; fine && i < n; i++) {
@@ -188,7 +190,7 @@ static reel_status combined(reel_tape *t, const char *caller, int n, const reel_
         fine = reel__resolve(t, w[i], caller, &room.x[i]) && reel__resolve(t, v[i], caller, &v_index) &&
                check_weight(t, caller, room.x[i], v_index);
     }
-    reel_status status = fine ? sweep_variables(t, caller, n, room.x, v, m, z, out) : status_of(t);
+    reel_status status = fine ? sweep_variables(t, caller, n, room.x, v, m, z, out) : poisoned(t, m, out);
     drop(t, &room);
     return status;
 }
@@ -221,14 +223,11 @@ reel_status reel_hvp(reel_var loss, int n, const reel_var x[], const reel_var v[
     if (t == NULL) {
         return REEL_BAD_HANDLE;
     }
-    poison(t, n, out);
     if (!take(t, (size_t)n, &room)) {
-        return status_of(t);
+        return poisoned(t, n, out);
     }
     reel_status status = reel_gradients(loss, n, x, room.grad);
-    if (status == REEL_OK) {
-        status = combined(t, "hvp", n, room.grad, v, n, x, out);
-    }
+    status = status == REEL_OK ? combined(t, "hvp", n, room.grad, v, n, x, out) : poisoned(t, n, out);
     drop(t, &room);
     return status;
 }

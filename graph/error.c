@@ -101,12 +101,19 @@ uint16_t reel__file_index(reel_tape *t, const char *file)
     return (uint16_t)t->files.count++;
 }
 
+reel_tape *reel_here_tape(reel_tape *t, const char *file, int line)
+{
+    if (t) {
+        t->site_file = reel__file_index(t, file);
+        t->site_line = line;
+        t->error.fresh = false;
+    }
+    return t;
+}
+
 reel_var reel_here(reel_var v, const char *file, int line)
 {
-    if (v.tape) {
-        v.tape->site_file = reel__file_index(v.tape, file);
-        v.tape->site_line = line;
-    }
+    reel_here_tape(v.tape, file, line);
     return v;
 }
 

@@ -25,6 +25,9 @@ static range range_of(const reel_tape *t, const reel_tensor *x)
     reel__cursor cursor;
     const int64_t *stride[1] = { x->stride };
     reel__walk_join(&walk, x->shape, 1, stride);
+    if (walk.size == 0) {
+        return r;
+    }
     reel__walk_seek(&walk, 0, &cursor);
     for (int64_t i = 0; i < walk.size; i++) {
         double v = number_at(t, x, cursor.offset[0]);

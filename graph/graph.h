@@ -146,6 +146,9 @@ typedef struct {
 } reel_tape_statistics;
 REEL_API reel_tape_statistics reel_tape_statistics_of(const reel_tape *);
 
+/* Zero itself, in an option whose 0 means the default. */
+#define REEL_ZERO 4.9406564584124654e-324
+
 /* Layers that behave differently while training (dropout) ask this; true at the start. */
 REEL_API void reel_set_training(reel_tape *, bool);
 REEL_API bool reel_is_training(const reel_tape *);
@@ -153,6 +156,7 @@ REEL_API bool reel_is_training(const reel_tape *);
 /* Used by the macros that note the caller's file and line; not for programs. */
 REEL_API reel_var reel_located(reel_var, const char *file, int line);
 REEL_API reel_var reel_here(reel_var, const char *file, int line);
+REEL_API reel_tape *reel_here_tape(reel_tape *, const char *file, int line);
 
 /* ---- leaves -------------------------------------------------------------------------------- */
 

@@ -1,9 +1,11 @@
-/* init.c: how parameters start. Element i of a parameter draws from block i of its own stream, named by
- * the hash of its name, so neither the order of creation nor the tape's type changes a number.
+/* init.c: how parameters start. Element i of a parameter draws from block i of its own stream,
+ * named by the hash of its name, so neither the order of creation nor the tape's type changes a
+ * number.
  *
- * Axes: a matrix is [in, out], as x·W has it; a vector has in = out = its length; further leading axes are a receptive
- * field and multiply both, as in Keras. With blocks the last axis is cut into equal parts, each
- * initialised as a parameter of its own: out, and what is orthogonal, are then a block's.
+ * Axes: a matrix is [in, out], as x·W has it; a vector has in = out = its length; further leading
+ * axes are a receptive field and multiply both, as in Keras. With blocks the last axis is cut into
+ * equal parts, each initialised as a parameter of its own: out, and what is orthogonal, are then a
+ * block's.
  */
 #include <limits.h>
 #include <math.h>
@@ -116,8 +118,8 @@ static size_t factorisation_size(const factorisation *f)
     return ((size_t)f->rows + 2 + LAPACK_BLOCK) * (size_t)f->columns;
 }
 
-/* Columns of `a` become orthonormal: Q of a = Q·R with R's diagonal positive, which makes Q unique and,
- * for a normal `a`, uniformly distributed (Mezzadri 2007). */
+/* Columns of `a` become orthonormal: Q of a = Q·R with R's diagonal positive, which makes Q unique
+ * and, for a normal `a`, uniformly distributed (Mezzadri 2007). */
 static bool orthonormalise(factorisation *f)
 {
     int work_size = LAPACK_BLOCK * f->columns, failed = 0;
@@ -137,7 +139,8 @@ typedef struct {
     double *out;
 } block;
 
-/* LAPACK's matrix is tall and column-major: a wide block as it lies in memory, a tall one transposed. */
+/* LAPACK's matrix is tall and column-major: a wide block as it lies in memory, a tall one
+ * transposed. */
 static void copy_block(const block *b, factorisation *f, reel_init_key key)
 {
     bool wide = b->columns > b->rows;

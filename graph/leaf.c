@@ -13,7 +13,7 @@ static void *record_leaf(reel_tape *t, const char *name, reel_shape shape, bool 
     if (t == NULL) {
         return NULL;
     }
-    t->error.fresh = false;
+    reel__forget_site(t);
     if (!reel__shape_valid(shape)) {
         reel_fail(t, REEL_BAD_SHAPE, name, "the shape %s is out of range", REEL_SHAPE_TEXT(shape));
         return NULL;

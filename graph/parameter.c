@@ -135,7 +135,7 @@ static bool initialise(reel_tape *t, const reel__param *param, const reel_init *
     return filled;
 }
 
-static bool check_new(reel_tape *t, const char *name, reel_shape shape)
+static bool check_new(reel_tape *t, const char *name, reel_shape shape, const reel_init *init)
 {
     uint32_t existing;
     if (name == NULL || name[0] == '\0') {
@@ -144,6 +144,12 @@ static bool check_new(reel_tape *t, const char *name, reel_shape shape)
     }
     if (!reel__shape_valid(shape)) {
         reel_fail(t, REEL_BAD_SHAPE, "param", "%s: the shape %s is out of range", name, REEL_SHAPE_TEXT(shape));
+        return false;
+    }
+    int64_t columns = shape.rank > 0 ? shape.dim[shape.rank - 1] : 1;
+    if (init->blocks < 0 || (init->blocks > 1 && columns % init->blocks != 0)) {
+        reel_fail(t, REEL_BAD_ARGUMENT, "param", "%s: the initialiser's %d blocks do not divide the last axis of %s",
+                  name, init->blocks, REEL_SHAPE_TEXT(shape));
         return false;
     }
     if (find(t, name, &existing)) {
@@ -159,13 +165,14 @@ reel_var reel_param(reel_tape *t, const char *name, reel_shape shape, reel_init 
     if (t == NULL) {
         return poisoned;
     }
-    t->error.fresh = false;
-    if (!check_new(t, name, shape) ||
+    reel__forget_site(t);
+    if (!check_new(t, name, shape, &init) ||
         !reel__list_reserve(t, &t->params, t->params.count + 1, sizeof(reel__param))) {
         return poisoned;
     }
     size_t step = REEL__ALIGNMENT / t->element, count = (size_t)reel_shape_size(shape);
     size_t padded = (count + step - 1) / step * step;
+    padded = padded ? padded : step; /* a parameter without elements has an address, too */
     reel__param param = { .name = reel__tape_store_text(t, name), .name_hash = hash_name(name),
                           .shape = shape, .offset = t->flat_count, .count = count };
     if (param.name == NULL || !grow_flat(t, t->flat_count + padded) || !initialise(t, &param, &init)) {
@@ -190,6 +197,9 @@ reel_var reel_find_param(reel_tape *t, const char *name)
     uint32_t index;
     if (t && name && find(t, name, &index)) {
         return (reel_var){ t, index | REEL__PARAM_BIT };
+    }
+    if (t) {
+        reel__forget_site(t);
     }
     return reel_fail(t, REEL_NOT_FOUND, "find_param", "no parameter is called %s", name ? name : "NULL");
 }
@@ -253,6 +263,7 @@ static reel_status failed(reel_var v)
 
 static void mark_written(reel_tape *t, reel__param *param)
 {
+    reel__forget_site(t);
     param->written_at = (uint32_t)t->nodes.count;
 }
 
@@ -293,6 +304,7 @@ reel_status reel_read_grad(reel_var v, float *out, size_t n)
     if (param == NULL || !reel__flush(v.tape)) {
         return failed(v);
     }
+    reel__forget_site(v.tape);
     const char *at = v.tape->flat_gradients + param->offset * v.tape->element;
     for (size_t i = 0; i < n; i++) {
         out[i] = v.tape->options.dtype == REEL_F64 ? (float)((const double *)(const void *)at)[i]
@@ -307,6 +319,7 @@ reel_status reel_read_grad_f64(reel_var v, double *out, size_t n)
     if (param == NULL || !reel__flush(v.tape)) {
         return failed(v);
     }
+    reel__forget_site(v.tape);
     const char *at = v.tape->flat_gradients + param->offset * v.tape->element;
     for (size_t i = 0; i < n; i++) {
         out[i] = v.tape->options.dtype == REEL_F64 ? ((const double *)(const void *)at)[i]

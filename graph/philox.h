@@ -1,8 +1,9 @@
 /* philox.h: reel's one door to Random123's Philox 4x32-10 (Salmon et al. 2011). Not installed.
  *
- * A counter-based generator: block number `block` of stream `stream` under `seed` is four words, always
- * the same ones, whatever was drawn before. Hence a dropout mask can be recomputed, threads can share the
- * work without sharing a state, and a parameter's start does not depend on the order of creation.
+ * A counter-based generator: block number `block` of stream `stream` under `seed` is four words,
+ * always the same ones, whatever was drawn before. Hence a dropout mask can be recomputed, threads
+ * can share the work without sharing a state, and a parameter's start does not depend on the order
+ * of creation.
  */
 #ifndef REEL_PHILOX_H
 #define REEL_PHILOX_H

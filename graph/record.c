@@ -183,7 +183,8 @@ static bool ask_shape_rule(reel_tape *t, const reel_op *op, uint32_t n, const ui
         x[i] = &reel__shape_entry_of(t, in[i])->shape;
         indices[i] = index_data(t, op, i, in[i]);
     }
-    char message[MESSAGE_SIZE] = "shapes do not fit";
+    char message[MESSAGE_SIZE];
+    strcpy(message, "shapes do not fit"); /* an initialiser would clear the whole of it for every node */
     reel_shape_call call = { .op = op, .inputs = (int)n, .x = x, .indices = indices,
                              .attributes = attributes, .error = message, .status = REEL_BAD_SHAPE };
     if (!op->shape(&call)) {
@@ -248,6 +249,87 @@ static uint32_t *room_for_inputs(reel_tape *t, reel__node *node, int n)
     return (uint32_t *)t->links.data + t->links.count;
 }
 
+/* ---- calls seen before ---------------------------------------------------------------------- */
+
+static bool may_remember(const reel_op *op, uint32_t n)
+{
+    return n > 0 && n <= REEL__INLINE_INPUTS && !op->random && op->index_inputs == 0 &&
+           op->attribute_size <= REEL__MEMO_ATTRIBUTES;
+}
+
+static reel__memo *memo_slot(reel_tape *t, const reel__node *node, const void *attributes)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)node->op;
+    for (uint32_t i = 0; i < node->inputs; i++) {
+        hash = mix(hash, reel__node_at(t, node->in[i])->shape);
+    }
+    if (attributes) {
+        hash = hash_bytes(hash, attributes, node->op->attribute_size);
+    }
+    return &t->memo[hash % REEL__MEMO_SIZE];
+}
+
+static bool recall(const reel_tape *t, const reel__memo *memo, reel__node *node, const void *attributes)
+{
+    if (memo->op != node->op || memo->recording != t->recording || memo->inputs != node->inputs) {
+        return false;
+    }
+    for (uint32_t i = 0; i < node->inputs; i++) {
+        if (memo->x_shape[i] != reel__node_at(t, node->in[i])->shape) {
+            return false;
+        }
+    }
+    static const unsigned char zeros[REEL__MEMO_ATTRIBUTES];
+    if (memcmp(memo->given, attributes ? attributes : zeros, node->op->attribute_size) != 0) {
+        return false;
+    }
+    node->shape = memo->shape;
+    node->attributes = memo->attributes;
+    return true;
+}
+
+static void remember(const reel_tape *t, reel__memo *memo, const reel__node *node, const void *attributes)
+{
+    *memo = (reel__memo){ .op = node->op, .attributes = node->attributes, .recording = t->recording,
+                          .inputs = node->inputs, .shape = node->shape };
+    for (uint32_t i = 0; i < node->inputs; i++) {
+        memo->x_shape[i] = reel__node_at(t, node->in[i])->shape;
+    }
+    if (attributes) {
+        memcpy(memo->given, attributes, node->op->attribute_size);
+    }
+}
+
+/* ---- the whole path ------------------------------------------------------------------------- */
+
+/* The node's shape and its own copy of the attributes. */
+static bool settle(reel_tape *t, reel__node *node, const uint32_t *in, const void *attributes)
+{
+    void *copy;
+    if (!copy_attributes(t, node->op, attributes, &copy)) {
+        return false;
+    }
+    node->attributes = copy;
+    return node->op->shape ? ask_shape_rule(t, node->op, node->inputs, in, copy, &node->shape)
+                           : broadcast_shape(t, node->op, node->inputs, in, &node->shape);
+}
+
+static bool settle_quickly(reel_tape *t, reel__node *node, const uint32_t *in, const void *attributes)
+{
+    if (!may_remember(node->op, node->inputs)) {
+        return settle(t, node, in, attributes);
+    }
+    reel__memo *memo = memo_slot(t, node, attributes);
+    if (recall(t, memo, node, attributes)) {
+        return true;
+    }
+    if (!settle(t, node, in, attributes)) {
+        return false;
+    }
+    remember(t, memo, node, attributes);
+    return true;
+}
+
 static bool resolve_inputs(reel_tape *t, const reel_op *op, int n, const reel_var x[], uint32_t *in)
 {
     for (int i = 0; i < n; i++) {
@@ -260,7 +342,7 @@ static bool resolve_inputs(reel_tape *t, const reel_op *op, int n, const reel_va
 
 static reel_var record(reel_tape *t, const reel_op *op, int n, const reel_var x[], const void *attributes)
 {
-    t->error.fresh = false;
+    reel__forget_site(t);
     reel__node node = { .op = op, .inputs = (uint32_t)n };
     if (!check_arity(t, op, n)) {
         return poisoned(t);
@@ -269,14 +351,7 @@ static reel_var record(reel_tape *t, const reel_op *op, int n, const reel_var x[
     if (in == NULL || !resolve_inputs(t, op, n, x, in)) {
         return poisoned(t);
     }
-    void *copy;
-    if (!check_types(t, op, node.inputs, in, &node.flags) || !copy_attributes(t, op, attributes, &copy)) {
-        return poisoned(t);
-    }
-    node.attributes = copy;
-    bool fits = op->shape ? ask_shape_rule(t, op, node.inputs, in, copy, &node.shape)
-                          : broadcast_shape(t, op, node.inputs, in, &node.shape);
-    if (!fits) {
+    if (!check_types(t, op, node.inputs, in, &node.flags) || !settle_quickly(t, &node, in, attributes)) {
         return poisoned(t);
     }
     t->links.count += n > REEL__INLINE_INPUTS ? (size_t)n : 0;

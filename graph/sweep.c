@@ -314,6 +314,7 @@ bool reel__sweep(reel_tape *t, int m, const uint32_t y[], const reel_var dy[], i
     if (!start(&s, t, m, y, n, x)) {
         return false;
     }
+    t->nested++;
     bool fine = seed(&s, m, y, dy);
     for (uint32_t i = s.last + 1; fine && i-- > s.first;) {
         if (s.adjoint[i] != REEL__NONE) {
@@ -325,6 +326,7 @@ bool reel__sweep(reel_tape *t, int m, const uint32_t y[], const reel_var dy[], i
             x_grad[i] = reel__handle(t, s.adjoint[x[i]]);
         }
     }
+    t->nested--;
     reel__resize(t, s.adjoint, s.bytes, 0);
     return fine;
 }

@@ -36,6 +36,7 @@ reel_tape *reel_tape_new(reel_tape_options options)
     t->element = options.dtype == REEL_F64 ? sizeof(double) : sizeof(float);
     t->training = true;
     t->base = 1;
+    t->recording = 1;
     if (!start_lists(t)) {
         reel_tape_free(t);
         return NULL;
@@ -113,6 +114,7 @@ void reel_rewind(reel_tape *t)
     t->site_line = 0;
     t->hash = 0;
     t->retain = false;
+    t->recording++;
     reel__arena_reset(&t->recorded);
     forget_shapes(t);
     for (uint32_t i = 0; i < t->params.count; i++) {
@@ -174,7 +176,8 @@ void reel_step_end(reel_tape *t)
 bool reel__tape_has_kinks(const reel_tape *t)
 {
     for (uint32_t i = 0; i < t->nodes.count; i++) {
-        if (reel__node_at(t, i)->op->kinked) {
+        const reel_op *op = reel__node_at(t, i)->op;
+        if (op->kinked || (op->flat && op->kind != REEL_LEAF)) {
             return true;
         }
     }

@@ -99,6 +99,19 @@ typedef struct reel__on_free {
     void *self;
 } reel__on_free;
 
+/* A call seen before in this recording: the same op, attributes and input shapes give the same shape, and
+ * the attributes in their normal form may be shared. */
+#define REEL__MEMO_SIZE 128
+#define REEL__MEMO_ATTRIBUTES 40
+typedef struct {
+    const reel_op *op;
+    const void *attributes;   /* normalised, in the recorded arena */
+    uint32_t recording;       /* tape->recording when it was made; others are stale */
+    uint32_t inputs, shape;
+    uint32_t x_shape[REEL__INLINE_INPUTS];
+    unsigned char given[REEL__MEMO_ATTRIBUTES]; /* as the caller gave them */
+} reel__memo;
+
 /* A growable array of `count` elements; element size is known to the user of it. */
 typedef struct {
     void *data;
@@ -141,8 +154,11 @@ struct reel_tape {
     uint32_t base;            /* id of node 0; ids of dropped nodes lie below */
     uint32_t mark, stamped;   /* current step; nodes below `stamped` know their caller */
     uint16_t site_file;
-    int32_t site_line;
+    int32_t site_line;        /* where the stamped call in progress stands; 0: none is */
+    uint32_t nested;          /* > 0 while a stamped call records: its line is that of all it records */
     uint64_t hash, stream;
+    uint32_t recording;       /* counts rewinds */
+    reel__memo memo[REEL__MEMO_SIZE];
     bool retain;              /* a dropped value was needed again: hold on to values until the rewind */
 
     char *flat_values, *flat_gradients; /* 64-byte aligned */
@@ -197,6 +213,15 @@ reel_var reel__handle(reel_tape *, uint32_t index);
 bool reel__append(reel_tape *, reel__node *node, uint32_t *index);
 /* A copy of a node with other inputs. */
 bool reel__clone(reel_tape *, uint32_t index, const uint32_t *inputs, uint32_t *copy);
+
+/* A recording call is located after it returned, and a stamped call is over: neither must leave its errors to
+ * the line of an earlier call. */
+static inline void reel__forget_site(reel_tape *t)
+{
+    if (t->nested == 0) {
+        t->site_line = 0;
+    }
+}
 
 static inline reel__node *reel__node_at(const reel_tape *t, uint32_t index)
 {

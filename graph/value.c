@@ -10,6 +10,7 @@ reel_shape reel_shape_of(reel_var v)
     if (v.tape == NULL || !reel__resolve(v.tape, v, "shape_of", &index)) {
         return (reel_shape){ .rank = -1 };
     }
+    reel__forget_site(v.tape);
     return reel__shape_entry_of(v.tape, index)->shape;
 }
 
@@ -21,10 +22,10 @@ bool reel_is_index(reel_var v)
 }
 
 /* Runs what v needs and gives it as one contiguous block, in the tape's scratch where it is a view. */
-static const void *computed(reel_var v, const char *caller, int64_t expected, uint32_t *index)
+static const void *compute(reel_var v, const char *caller, int64_t expected, uint32_t *index)
 {
     reel_tape *t = v.tape;
-    if (t == NULL || !reel__resolve(t, v, caller, index)) {
+    if (!reel__resolve(t, v, caller, index)) {
         return NULL;
     }
     const reel__shape_entry *shape = reel__shape_entry_of(t, *index);
@@ -46,6 +47,15 @@ static const void *computed(reel_var v, const char *caller, int64_t expected, ui
         reel__pack(&x, element, block, t->threads);
     }
     return block;
+}
+
+static const void *computed(reel_var v, const char *caller, int64_t expected, uint32_t *index)
+{
+    const void *data = v.tape ? compute(v, caller, expected, index) : NULL;
+    if (v.tape) {
+        reel__forget_site(v.tape);
+    }
+    return data;
 }
 
 static reel_status status_of(reel_var v)
@@ -126,7 +136,11 @@ reel_var reel_keep(reel_var v)
 {
     uint32_t index;
     reel_tape *t = v.tape;
-    if (t == NULL || !reel__resolve(t, v, "keep", &index)) {
+    if (t == NULL) {
+        return v;
+    }
+    reel__forget_site(t);
+    if (!reel__resolve(t, v, "keep", &index)) {
         return v;
     }
     reel__node *node = reel__node_at(t, index);

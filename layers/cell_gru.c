@@ -5,7 +5,7 @@ enum { GATES = 3 };
 
 typedef struct {
     reel_var W_x, W_h, b;
-    reel_var b_h;   /* with the reset after the product, or absent */
+    reel_var b_h; /* with the reset after the product, or absent */
     int64_t hidden;
 } gru;
 

@@ -1,14 +1,14 @@
-/* cell_lstm.c: the LSTM and its variants. Each variant adds parameters, and a line to the step where
- * they are present. */
+/* cell_lstm.c: the LSTM and its variants. Each variant adds parameters, and a line to the step
+ * where they are present. */
 #include "layer.h"
 
 enum { GATES = 4 };
 
 typedef struct {
     reel_var W_x, W_h, b;
-    reel_var W_c;                             /* peepholes, or absent */
-    reel_var gain_x, gain_h, gain_c, bias_c;  /* layer norm, or absent */
-    reel_var W_p;                             /* projection, or absent */
+    reel_var W_c;                            /* peepholes, or absent */
+    reel_var gain_x, gain_h, gain_c, bias_c; /* layer norm, or absent */
+    reel_var W_p;                            /* projection, or absent */
     double epsilon;
 } lstm;
 
@@ -19,7 +19,8 @@ static reel_var preactivation(const lstm *c, reel_var x, reel_var h)
         return reel_add(reel_affine(x, c->W_x, c->b), reel_matmul(h, c->W_h));
     }
     reel_var from_x = reel_layer_norm(reel_matmul(x, c->W_x), c->gain_x, c->b, c->epsilon);
-    reel_var from_h = reel_layer_norm(reel_matmul(h, c->W_h), c->gain_h, (reel_var){ 0 }, c->epsilon);
+    reel_var from_h =
+        reel_layer_norm(reel_matmul(h, c->W_h), c->gain_h, (reel_var){ 0 }, c->epsilon);
     return reel_add(from_x, from_h);
 }
 

@@ -3,8 +3,8 @@
 
 typedef struct {
     reel_var logits, targets;
-    reel_var kept;    /* [...]: 1 where the target is not the ignored one, or absent */
-    reel_var weight;  /* [...]: of each position, or absent for ones */
+    reel_var kept;   /* [...]: 1 where the target is not the ignored one, or absent */
+    reel_var weight; /* [...]: of each position, or absent for ones */
     reel_cross_entropy_options options;
 } loss;
 
@@ -158,7 +158,8 @@ static reel_var total_weight(const loss *l)
     return reel_where(reel_equal(total, zero), reel_scalar(total.tape, 1), total);
 }
 
-reel_var reel_cross_entropy_ex(reel_var logits, reel_var targets, reel_cross_entropy_options options)
+reel_var reel_cross_entropy_ex(reel_var logits, reel_var targets,
+                               reel_cross_entropy_options options)
 {
     loss l = { .logits = logits, .targets = targets, .options = options };
     if (!check(&l) || !take_out_ignored(&l)) {

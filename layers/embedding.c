@@ -8,7 +8,8 @@ typedef struct {
     int32_t padding_index;
 } embedding;
 
-/* 1 where the index is the padding's, [...,1]: a column of a one-hot row looked up like the table. */
+/* 1 where the index is the padding's, [...,1]: a column of a one-hot row looked up like the table.
+ * */
 static reel_var is_padding(const embedding *layer, reel_var indices)
 {
     reel_var one = reel_indices(indices.tape, REEL_SHAPE(), &layer->padding_index);

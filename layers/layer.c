@@ -14,10 +14,14 @@ reel_var reel__layer_param(reel_tape *tape, const char *name, const char *part, 
         return reel_fail(tape, REEL_BAD_ARGUMENT, "layer", "a layer needs a name");
     }
     if (length > LONGEST_NAME) {
-        return reel_fail(tape, REEL_BAD_ARGUMENT, "layer", "the name \"%.16s…\" is longer than %d bytes",
-                         name, LONGEST_NAME - 1 - (int)strlen(part));
+        return reel_fail(tape, REEL_BAD_ARGUMENT, "layer",
+                         "the name \"%.16s…\" is longer than %d bytes", name,
+                         LONGEST_NAME - 1 - (int)strlen(part));
     }
-    return reel_param(tape, full, shape, init);
+    tape->nested++; /* an error is at the line that makes the layer */
+    reel_var param = reel_param(tape, full, shape, init);
+    tape->nested--;
+    return param;
 }
 
 void *reel__layer_self(reel_tape *tape, size_t bytes)

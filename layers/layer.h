@@ -32,8 +32,8 @@ static inline reel_var reel__poisoned(reel_tape *tape)
     return (reel_var){ .tape = tape };
 }
 
-/* Whether a handle can be used: false, with an error of `layer`, for one that is absent, from another tape
- * or from before a rewind; silently for a poisoned one. */
+/* Whether a handle can be used: false, with an error of `layer`, for one that is absent, from
+ * another tape or from before a rewind; silently for a poisoned one. */
 static inline bool reel__check_handle(reel_tape *tape, const char *layer, reel_var v)
 {
     uint32_t index;
@@ -43,8 +43,8 @@ static inline bool reel__check_handle(reel_tape *tape, const char *layer, reel_v
 /* The parameter NAME.PART. */
 reel_var reel__layer_param(reel_tape *, const char *name, const char *part, reel_shape, reel_init);
 
-/* Zeroed memory for the `self` of a cell or layer; it lives as long as the tape. NULL, with an error,
- * when memory is short or there is no tape. */
+/* Zeroed memory for the `self` of a cell or layer; it lives as long as the tape. NULL, with an
+ * error, when memory is short or there is no tape. */
 void *reel__layer_self(reel_tape *, size_t bytes);
 
 /* What a size of a layer must be: false, with the error "lstm: hidden is 0, must be at least 1". */

@@ -11,8 +11,8 @@ static bool same_shape(const char *loss, reel_var prediction, reel_var target)
     if (reel_shape_equal(a, b)) {
         return true;
     }
-    reel_fail(tape, REEL_BAD_SHAPE, loss, "shapes differ: %s and %s",
-              REEL_SHAPE_TEXT(a), REEL_SHAPE_TEXT(b));
+    reel_fail(tape, REEL_BAD_SHAPE, loss, "shapes differ: %s and %s", REEL_SHAPE_TEXT(a),
+              REEL_SHAPE_TEXT(b));
     return false;
 }
 
@@ -55,8 +55,8 @@ reel_var reel_huber(reel_var prediction, reel_var target, double delta)
     return mean(reel_where(reel_less_equal(distance, limit), near, far));
 }
 
-/* -log σ(z) = softplus(-z) and -log(1 - σ(z)) = softplus(z): neither cancels for any z, and xmul keeps
- * 0·infinity away. */
+/* -log σ(z) = softplus(-z) and -log(1 - σ(z)) = softplus(z): neither cancels for any z, and xmul
+ * keeps 0·infinity away. */
 reel_var reel_binary_cross_entropy_with_logits(reel_var logits, reel_var targets)
 {
     if (!same_shape("binary_cross_entropy_with_logits", logits, targets)) {

@@ -12,14 +12,14 @@
 typedef struct {
     reel_tape *tape;
     reel_cell cell;
-    reel_var x;        /* [steps, batch, in], zeros in the padding */
+    reel_var x; /* [steps, batch, in], zeros in the padding */
     int64_t steps, batch;
     reel_var zero;
-    reel_var mask;     /* [steps, batch, 1], or absent */
-    reel_var resets;   /* [steps, batch, 1], or absent */
+    reel_var mask;   /* [steps, batch, 1], or absent */
+    reel_var resets; /* [steps, batch, 1], or absent */
     reel_var initial[REEL_MAX_STATES], state[REEL_MAX_STATES];
     bool all_states;
-    reel_var *log;     /* [1 + states][steps]: outputs, and with all_states the states */
+    reel_var *log; /* [1 + states][steps]: outputs, and with all_states the states */
     size_t log_bytes;
 } rollout;
 
@@ -96,8 +96,8 @@ static bool take_resets(rollout *r, reel_var resets)
     }
     if (reel_is_index(resets) || !reel_shape_equal(reel_shape_of(resets), expected)) {
         return FAIL(r, REEL_BAD_SHAPE, "resets are %s%s, expected %s",
-                    reel_is_index(resets) ? "indices " : "",
-                    REEL_SHAPE_TEXT(reel_shape_of(resets)), REEL_SHAPE_TEXT(expected));
+                    reel_is_index(resets) ? "indices " : "", REEL_SHAPE_TEXT(reel_shape_of(resets)),
+                    REEL_SHAPE_TEXT(expected));
     }
     r->resets = reel_unsqueeze(resets, -1);
     return true;
@@ -321,19 +321,30 @@ static reel_rollout poisoned(const rollout *r)
     return out;
 }
 
+static reel_rollout unroll(rollout *r, const reel_unroll_options *options)
+{
+    if (!is_good(r, r->x) || !check_cell(r) || !take_x(r) || !take_initial(r, options->initial) ||
+        !take_resets(r, options->resets)) {
+        return poisoned(r);
+    }
+    r->zero = reel_scalar(r->tape, 0);
+    if (!take_lengths(r, options->lengths) || !make_log(r)) {
+        return poisoned(r);
+    }
+    reel_rollout out = record_steps(r, options->reverse) ? result(r) : poisoned(r);
+    reel__resize(r->tape, r->log, r->log_bytes, 0);
+    return out;
+}
+
 reel_rollout reel_unroll(reel_cell cell, reel_var x, reel_unroll_options options)
 {
     rollout r = { .tape = x.tape, .cell = cell, .x = x, .all_states = options.all_states };
-    if (!r.tape || !is_good(&r, x) || !check_cell(&r) || !take_x(&r) ||
-        !take_initial(&r, options.initial) || !take_resets(&r, options.resets)) {
+    if (!r.tape) {
         return poisoned(&r);
     }
-    r.zero = reel_scalar(r.tape, 0);
-    if (!take_lengths(&r, options.lengths) || !make_log(&r)) {
-        return poisoned(&r);
-    }
-    reel_rollout out = record_steps(&r, options.reverse) ? result(&r) : poisoned(&r);
-    reel__resize(r.tape, r.log, r.log_bytes, 0);
+    r.tape->nested++; /* the line of the unroll is that of what a built-in cell records */
+    reel_rollout out = unroll(&r, &options);
+    r.tape->nested--;
     return out;
 }
 

@@ -24,15 +24,14 @@ static const double far_out[] = { -1e4, -745, -740, -104, -88, -20, 20, 88, 89, 
 static const double near_zero[] = { 0.0, -0.0, 1e-300, -1e-30, 1e-10, -1e-5, 0.01, -0.01 };
 static const double infinities[] = { INFINITY, -INFINITY, NAN };
 
-#define EXPONENTIAL_SAMPLES                                                                        \
-    UNARY_SAMPLES(-2, 2), { .label = "wide", .inputs = 1, .x = { DRAWN(-40, 12, 20) } },           \
-        { .label = "near 0", .inputs = 1, .x = { GIVEN(near_zero, 8) } },                          \
-        { .label = "far out", .inputs = 1, .x = { GIVEN(far_out, 12) } },                          \
-    {                                                                                              \
-        .label = "infinities and NaN", .inputs = 1, .x = { GIVEN(infinities, 3) }                  \
-    }
-
-static const reel_sample exp_samples[] = { EXPONENTIAL_SAMPLES, { 0 } };
+static const reel_sample exp_samples[] = {
+    UNARY_SAMPLES(-2, 2),
+    { .label = "wide", .inputs = 1, .x = { DRAWN(-8, 3, 20) } },
+    { .label = "near 0", .inputs = 1, .x = { GIVEN(near_zero, 8) } },
+    { .label = "far out", .inputs = 1, .x = { GIVEN(far_out, 12) } },
+    { .label = "infinities and NaN", .inputs = 1, .x = { GIVEN(infinities, 3) } },
+    { 0 },
+};
 
 REEL_OP(exp) = {
     .name = "exp",
@@ -79,7 +78,7 @@ static void log1p_vjp(reel_vjp_call *c)
     c->dx[0] = reel_xmul(c->dy, reel_reciprocal(reel_shift(c->x[0], 1)));
 }
 
-static const double positive[] = { 1e-310, 1e-38, 1e-20, 0.7, 0.9999, 1, 1.0001, 1.5, 1e10, 1e300 };
+static const double positive[] = { 1e-310, 1e-38, 1e-20, 0.7, 0.9999, 1, 1.0001, 1.5, 1e10, 1e38 };
 static const double outside[] = { 0.0, -0.0, -1.0, -1e-30, -INFINITY, INFINITY, NAN };
 
 static const reel_sample log_samples[] = {
@@ -102,7 +101,7 @@ REEL_OP(log) = {
     .samples = log_samples,
 };
 
-static const double above_minus_one[] = { -0.9999, -0.5, 1, 1e10, 1e300 };
+static const double above_minus_one[] = { -0.9999, -0.5, 1, 1e10, 1e38 };
 static const double from_minus_one[] = { -1.0, -2.0, -INFINITY, INFINITY, NAN };
 
 static const reel_sample log1p_samples[] = {

@@ -1,7 +1,7 @@
-/* gather.c: rows and elements addressed by an index tensor. Indices that are data are checked when the
- * call is recorded, computed ones (argmax) when it runs. The gradients add into place and touch only
- * the rows that were read, duplicates in the order of their positions: reproducible with any number of
- * threads.
+/* gather.c: rows and elements addressed by an index tensor. Indices that are data are checked when
+ * the call is recorded, computed ones (argmax) when it runs. The gradients add into place and touch
+ * only the rows that were read, duplicates in the order of their positions: reproducible with any
+ * number of threads.
  */
 #ifndef REAL
 #include <string.h>
@@ -115,16 +115,16 @@ reel_var reel_gather(reel_var table, reel_var indices)
 
 typedef struct {
     int64_t length;
-} length_attributes;
+} scatter_rows_attributes;
 
-static const reel_attribute length_fields[] = {
-    { "length", REEL_ATTRIBUTE_INT, offsetof(length_attributes, length) },
+static const reel_attribute scatter_rows_fields[] = {
+    { "length", REEL_ATTRIBUTE_INT, offsetof(scatter_rows_attributes, length) },
     { 0 },
 };
 
 static bool scatter_rows_shape(reel_shape_call *c)
 {
-    const length_attributes *a = c->attributes;
+    const scatter_rows_attributes *a = c->attributes;
     const reel_shape *rows = c->x[0], *indices = c->x[1];
     reel_shape y = { .rank = 1, .dim = { a->length } }, expected;
     if (!join_shapes(*indices, *rows, indices->rank, &expected) ||
@@ -136,7 +136,7 @@ static bool scatter_rows_shape(reel_shape_call *c)
         return reel_shape_fail(c, "a table of %s has more than %d axes", REEL_SHAPE_TEXT(*rows),
                                REEL_MAX_RANK);
     }
-    return reel__length_fits(c, a->length) &&
+    return reel__length_fits(c, "length", a->length) &&
            reel__indices_fit(c, 1, "the table's", a->length, "rows");
 }
 
@@ -149,24 +149,24 @@ static const reel_sample scatter_rows_samples[] = {
     { "rows, some twice", 2,
       .x = { { .shape = REEL_AXES(4, 3) },
              { .shape = REEL_AXES(4), .values = (const double[]){ 4, 0, 4, 2 } } },
-      .attributes = &(const length_attributes){ 5 } },
+      .attributes = &(const scatter_rows_attributes){ 5 } },
     { "a batch of sequences", 2,
       .x = { { .shape = REEL_AXES(3, 4, 2) }, { .shape = REEL_AXES(3, 4), .hi = 6 } },
-      .attributes = &(const length_attributes){ 6 } },
+      .attributes = &(const scatter_rows_attributes){ 6 } },
     { "one row", 2, .x = { { .shape = REEL_AXES(2, 2) }, { .shape = REEL_NO_AXES, .hi = 3 } },
-      .attributes = &(const length_attributes){ 3 } },
+      .attributes = &(const scatter_rows_attributes){ 3 } },
     { "nothing", 2, .x = { { .shape = REEL_AXES(0, 3) }, { .shape = REEL_AXES(0) } },
-      .attributes = &(const length_attributes){ 2 } },
+      .attributes = &(const scatter_rows_attributes){ 2 } },
     { "other rows", 2, .x = { { .shape = REEL_AXES(4, 5) }, { .shape = REEL_AXES(3), .hi = 3 } },
-      .attributes = &(const length_attributes){ 3 },
+      .attributes = &(const scatter_rows_attributes){ 3 },
       .fails = "rows [4,5] do not begin with the indices' [3]" },
     { "behind the last row", 2,
       .x = { { .shape = REEL_AXES(2) },
              { .shape = REEL_AXES(2), .values = (const double[]){ 0, 3 } } },
-      .attributes = &(const length_attributes){ 3 },
+      .attributes = &(const scatter_rows_attributes){ 3 },
       .fails = "index 3 at position 1 is outside the table's 3 rows" },
     { "a negative length", 2, .x = { { .shape = REEL_AXES(0) }, { .shape = REEL_AXES(0) } },
-      .attributes = &(const length_attributes){ -1 }, .fails = "length -1 is negative" },
+      .attributes = &(const scatter_rows_attributes){ -1 }, .fails = "length -1 is negative" },
     { 0 },
 };
 
@@ -177,8 +177,8 @@ REEL_OP(scatter_rows) = {
     .doc = "A table of zeros with `length` rows, to which rows [i..., ...] are added at indices "
            "[i...]; "
            "rows of equal index add up. The gradient of gather.",
-    .attributes = length_fields,
-    .attribute_size = sizeof(length_attributes),
+    .attributes = scatter_rows_fields,
+    .attribute_size = sizeof(scatter_rows_attributes),
     .shape = scatter_rows_shape,
     .kernel = TYPED_PAIR(scatter_rows),
     .vjp = scatter_rows_vjp,
@@ -190,7 +190,7 @@ REEL_OP(scatter_rows) = {
 static reel_var scatter_rows(reel_var rows, reel_var indices, int64_t length)
 {
     return reel_record(&reel__op_scatter_rows, 2, (const reel_var[]){ rows, indices },
-                       &(length_attributes){ length });
+                       &(scatter_rows_attributes){ length });
 }
 
 /* ---- scatter_add --------------------------------------------------------------------------- */

@@ -29,11 +29,11 @@ static void gemv(reel_dtype dtype, const gemv_call *g, bool accumulate)
         clear(g->y, g->y_length, g->y_step, dtype == REEL_F32 ? sizeof(float) : sizeof(double));
     }
     if (dtype == REEL_F32) {
-        cblas_sgemv(CblasRowMajor, g->transpose, g->rows, g->columns, 1, g->a, g->lda, g->x, g->x_step,
-                    1, g->y, g->y_step);
+        cblas_sgemv(CblasRowMajor, g->transpose, g->rows, g->columns, 1, g->a, g->lda, g->x,
+                    g->x_step, 1, g->y, g->y_step);
     } else {
-        cblas_dgemv(CblasRowMajor, g->transpose, g->rows, g->columns, 1, g->a, g->lda, g->x, g->x_step,
-                    1, g->y, g->y_step);
+        cblas_dgemv(CblasRowMajor, g->transpose, g->rows, g->columns, 1, g->a, g->lda, g->x,
+                    g->x_step, 1, g->y, g->y_step);
     }
 }
 
@@ -82,11 +82,11 @@ static void gemm(reel_dtype dtype, const reel__gemm_call *c)
     int m = (int)c->m, n = (int)c->n, k = (int)c->k;
     int lda = (int)c->lda, ldb = (int)c->ldb, ldc = (int)c->ldc;
     if (dtype == REEL_F32) {
-        cblas_sgemm(CblasRowMajor, a, b, m, n, k, 1, c->a, lda, c->b, ldb, c->accumulate ? 1 : 0, c->c,
-                    ldc);
+        cblas_sgemm(CblasRowMajor, a, b, m, n, k, 1, c->a, lda, c->b, ldb, c->accumulate ? 1 : 0,
+                    c->c, ldc);
     } else {
-        cblas_dgemm(CblasRowMajor, a, b, m, n, k, 1, c->a, lda, c->b, ldb, c->accumulate ? 1 : 0, c->c,
-                    ldc);
+        cblas_dgemm(CblasRowMajor, a, b, m, n, k, 1, c->a, lda, c->b, ldb, c->accumulate ? 1 : 0,
+                    c->c, ldc);
     }
 }
 

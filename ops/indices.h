@@ -1,7 +1,7 @@
 /* indices.h: how the ops that are addressed by an index tensor check it. Not installed.
  *
- * Both checks are told what the indices point into: n `what` of `whose`, as in "index 7 at position 3 is
- * outside the table's 5 rows".
+ * Both checks are told what the indices point into: n `what` of `whose`, as in "index 7 at position
+ * 3 is outside the table's 5 rows".
  */
 #ifndef REEL_INDICES_H
 #define REEL_INDICES_H
@@ -47,11 +47,11 @@ static inline bool reel__indices_hold(const reel_kernel_call *c, int k, const ch
     return i == count;
 }
 
-/* For a shape rule: a `length` attribute is one that an axis can have. */
-static inline bool reel__length_fits(reel_shape_call *c, int64_t length)
+/* For a shape rule: the attribute `name` is a length that an axis can have. */
+static inline bool reel__length_fits(reel_shape_call *c, const char *name, int64_t length)
 {
     return length >= 0 ||
-           reel_argument_fail(c, REEL_BAD_ARGUMENT, "length %" PRId64 " is negative", length);
+           reel_argument_fail(c, REEL_BAD_ARGUMENT, "%s %" PRId64 " is negative", name, length);
 }
 
 #endif

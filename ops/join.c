@@ -1,5 +1,5 @@
-/* join.c: several tensors into one: concat, stack, and pad, which joins zeros. Inputs may be strided: a
- * step of a flipped sequence or a transposed matrix is written straight into its place.
+/* join.c: several tensors into one: concat, stack, and pad, which joins zeros. Inputs may be
+ * strided: a step of a flipped sequence or a transposed matrix is written straight into its place.
  */
 #ifndef REAL
 #include <inttypes.h>
@@ -16,7 +16,8 @@ typedef struct {
     int64_t axis, before, after;
 } pad_attributes;
 
-/* The axes of x and of its place in y, from the outermost in; those that both walk as one are merged. */
+/* The axes of x and of its place in y, from the outermost in; those that both walk as one are
+ * merged. */
 typedef struct {
     int rank;
     int64_t dim[REEL_MAX_RANK], x_step[REEL_MAX_RANK], y_step[REEL_MAX_RANK];

@@ -1,8 +1,8 @@
 /* kernel.h: how the files of ops/ write a kernel once and get it for f32 and f64, for every
  * instruction set. Not installed.
  *
- * An element-wise op is one line. `x`, `x2`, `x3` are the inputs' elements, `real` is their type, and
- * `a` holds the attributes where there are some:
+ * An element-wise op is one line. `x`, `x2`, `x3` are the inputs' elements, `real` is their type,
+ * and `a` holds the attributes where there are some:
  *
  *     TILE1(square, x * x)
  *     TILE2(maximum, x > x2 ? x : x2)
@@ -12,8 +12,8 @@
  *
  * y may be the memory of an input, since element i is read before element i is written.
  *
- * Any other kernel, or the loop at the heart of one, is CLONED (graph/run/clones.h); to write it for
- * both types as well, see both_types.h.
+ * Any other kernel, or the loop at the heart of one, is CLONED (graph/run/clones.h); to write it
+ * for both types as well, see both_types.h.
  */
 #ifndef REEL_KERNEL_H
 #define REEL_KERNEL_H
@@ -21,8 +21,15 @@
 #include "../graph/op.h"
 #include "../graph/run/clones.h"
 
+/* Every tile loop asks for SIMD code; clang warns of those that call libm and cannot have it. */
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed"
+#endif
+
 /* { name_f32, name_f64 }: both kernels of an entry. */
+/* clang-format off */
 #define TYPED_PAIR(name) { name##_f32, name##_f64 }
+/* clang-format on */
 
 /* ---- element-wise ops ---------------------------------------------------------------------- */
 

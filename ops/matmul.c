@@ -8,6 +8,8 @@
 
 #include "../graph/run/strides.h"
 
+void reel__pack(const reel_tensor *, size_t element, void *out, int threads);
+
 typedef struct {
     int64_t transpose_a, transpose_b;
 } matmul_attributes;
@@ -154,7 +156,8 @@ static bool suits_blas(const factor *f, bool *transpose, int64_t *ld)
 static bool needs_copy(const reel_kernel_call *c, int input)
 {
     const matmul_attributes *a = c->attributes;
-    factor f = look_at(&c->x[input], (input == 0 ? a->transpose_a : a->transpose_b) != 0, input == 0);
+    factor f =
+        look_at(&c->x[input], (input == 0 ? a->transpose_a : a->transpose_b) != 0, input == 0);
     bool transpose;
     int64_t ld;
     return !suits_blas(&f, &transpose, &ld);
@@ -197,10 +200,13 @@ static bool lead_continues_rows(const factor *f)
                        ? f->lead_stride[f->shape.lead.rank - 1]
                        : f->row_stride * f->shape.rows;
     for (int i = f->shape.lead.rank - 1; i >= 0; i--) {
-        if (f->shape.lead.dim[i] != 1 && f->lead_stride[i] != next) {
+        if (f->shape.lead.dim[i] == 1) {
+            continue;
+        }
+        if (f->lead_stride[i] != next) {
             return false;
         }
-        next = f->lead_stride[i] * f->shape.lead.dim[i];
+        next *= f->shape.lead.dim[i];
     }
     return true;
 }
@@ -214,8 +220,7 @@ static void join_lead(factor *a, const factor *b, reel_shape *lead)
     }
     factor joined = *a;
     joined.shape.rows *= batch;
-    joined.row_stride =
-        a->shape.rows > 1 ? a->row_stride : a->lead_stride[a->shape.lead.rank - 1];
+    joined.row_stride = a->shape.rows > 1 ? a->row_stride : a->lead_stride[a->shape.lead.rank - 1];
     joined.shape.lead.rank = 0;
     bool transpose;
     int64_t ld;
@@ -229,7 +234,7 @@ static void join_lead(factor *a, const factor *b, reel_shape *lead)
 static int64_t offset_of(const factor *f, const reel_shape *lead, int64_t batch)
 {
     int64_t offset = 0;
-    for (int i = lead->rank - 1, j = f->shape.lead.rank - 1; j >= 0; i--, j--) {
+    for (int i = lead->rank - 1, j = f->shape.lead.rank - 1; i >= 0 && j >= 0; i--, j--) {
         offset += f->shape.lead.dim[j] == 1 ? 0 : batch % lead->dim[i] * f->lead_stride[j];
         batch /= lead->dim[i];
     }
@@ -264,6 +269,20 @@ static bool split_batch(const reel__gemm_call *g, int64_t batch)
            (reel__blas_parallel() == 0 || reel__blas_parallel() == 2);
 }
 
+static void multiply_all(const product *p, int64_t batch, int threads)
+{
+    if (threads < 2 || !split_batch(&p->first, batch)) {
+        for (int64_t i = 0; i < batch; i++) {
+            multiply(p, i);
+        }
+        return;
+    }
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t i = 0; i < batch; i++) {
+        multiply(p, i);
+    }
+}
+
 static void matmul(const reel_kernel_call *c, reel_dtype dtype, size_t element)
 {
     product p = { .dtype = dtype, .element = element };
@@ -280,12 +299,7 @@ static void matmul(const reel_kernel_call *c, reel_dtype dtype, size_t element)
     suits_blas(&p.a, &g->transpose_a, &g->lda);
     suits_blas(&p.b, &g->transpose_b, &g->ldb);
 
-    int64_t batch = reel_shape_size(p.lead);
-    bool parallel = split_batch(g, batch);
-#pragma omp parallel for num_threads(c->threads) if (parallel) schedule(static)
-    for (int64_t i = 0; i < batch; i++) {
-        multiply(&p, i);
-    }
+    multiply_all(&p, reel_shape_size(p.lead), c->threads);
 }
 
 static void matmul_f32(const reel_kernel_call *c)
@@ -315,7 +329,13 @@ static reel_var rows_of_all(reel_var v)
 {
     reel_shape shape = reel_shape_of(v);
     int64_t columns = shape.dim[shape.rank - 1];
-    return reel_reshape(v, REEL_SHAPE(reel_shape_size(shape) / (columns > 0 ? columns : 1), columns));
+    return reel_reshape(v,
+                        REEL_SHAPE(reel_shape_size(shape) / (columns > 0 ? columns : 1), columns));
+}
+
+static reel_var in_shape(reel_var v, reel_shape shape)
+{
+    return reel_shape_equal(reel_shape_of(v), shape) ? v : reel_reshape(v, shape);
 }
 
 static bool is_one_matrix(reel_shape shape)
@@ -325,7 +345,8 @@ static bool is_one_matrix(reel_shape shape)
 }
 
 /* y = A·B: dB = Aᵀ·dy. For one B under many A that is a single product over all their rows. */
-static reel_var gradient_of_b(reel_var a, bool transpose_a, reel_var b, bool transpose_b, reel_var dy)
+static reel_var gradient_of_b(reel_var a, bool transpose_a, reel_var b, bool transpose_b,
+                              reel_var dy)
 {
     reel_shape shape = reel_shape_of(b);
     if (!transpose_a && reel_shape_of(a).rank > 2 && is_one_matrix(shape) &&
@@ -333,14 +354,17 @@ static reel_var gradient_of_b(reel_var a, bool transpose_a, reel_var b, bool tra
         a = rows_of_all(a);
         dy = rows_of_all(dy);
     }
-    reel_var db = transpose_b ? product_of(dy, true, a, transpose_a) : product_of(a, !transpose_a, dy, false);
-    return reel_shape_of(db).rank < shape.rank ? reel_reshape(db, shape) : reel_sum_to(db, shape);
+    reel_var db =
+        transpose_b ? product_of(dy, true, a, transpose_a) : product_of(a, !transpose_a, dy, false);
+    return reel_shape_of(db).rank < shape.rank ? in_shape(db, shape) : reel_sum_to(db, shape);
 }
 
 /* dA = dy·Bᵀ. */
-static reel_var gradient_of_a(reel_var a, bool transpose_a, reel_var b, bool transpose_b, reel_var dy)
+static reel_var gradient_of_a(reel_var a, bool transpose_a, reel_var b, bool transpose_b,
+                              reel_var dy)
 {
-    reel_var da = transpose_a ? product_of(b, transpose_b, dy, true) : product_of(dy, false, b, !transpose_b);
+    reel_var da =
+        transpose_a ? product_of(b, transpose_b, dy, true) : product_of(dy, false, b, !transpose_b);
     return reel_sum_to(da, reel_shape_of(a));
 }
 
@@ -356,9 +380,118 @@ static void matmul_vjp(reel_vjp_call *c)
         dy = reel_unsqueeze(dy, reel_shape_of(dy).rank - 1);
     }
     if (c->needs[0]) {
-        c->dx[0] = reel_reshape(gradient_of_a(a, transpose_a, b, transpose_b, dy), reel_shape_of(c->x[0]));
+        c->dx[0] =
+            in_shape(gradient_of_a(a, transpose_a, b, transpose_b, dy), reel_shape_of(c->x[0]));
     }
     if (c->needs[1]) {
-        c->dx[1] = reel_reshape(gradient_of_b(a, transpose_a, b, transpose_b, dy), reel_shape_of(c->x[1]));
+        c->dx[1] =
+            in_shape(gradient_of_b(a, transpose_a, b, transpose_b, dy), reel_shape_of(c->x[1]));
     }
+}
+
+/* ---- the entry ----------------------------------------------------------------------------- */
+
+#define FLAGS(a, b)                                                                                \
+    .attributes = &(const matmul_attributes)                                                       \
+    {                                                                                              \
+        a, b                                                                                       \
+    }
+#define TWO(shape_a, shape_b) 2, .x = { { .shape = shape_a }, { .shape = shape_b } }
+
+static const reel_sample matmul_samples[] = {
+    { "two matrices", TWO(REEL_AXES(4, 5), REEL_AXES(5, 3)) },
+    { "the first transposed", TWO(REEL_AXES(5, 4), REEL_AXES(5, 3)), FLAGS(1, 0) },
+    { "the second transposed", TWO(REEL_AXES(4, 5), REEL_AXES(3, 5)), FLAGS(0, 1) },
+    { "both transposed", TWO(REEL_AXES(5, 4), REEL_AXES(3, 5)), FLAGS(1, 1) },
+    { "one row", TWO(REEL_AXES(1, 4), REEL_AXES(4, 3)) },
+    { "one column", TWO(REEL_AXES(4, 3), REEL_AXES(3, 1)) },
+    { "one row, transposed", TWO(REEL_AXES(4, 1), REEL_AXES(3, 4)), FLAGS(1, 1) },
+    { "an outer product", TWO(REEL_AXES(3, 1), REEL_AXES(1, 4)) },
+    { "a vector by a matrix", TWO(REEL_AXES(4), REEL_AXES(4, 3)) },
+    { "a vector by a transposed matrix", TWO(REEL_AXES(4), REEL_AXES(3, 4)), FLAGS(0, 1) },
+    { "a matrix by a vector", TWO(REEL_AXES(3, 4), REEL_AXES(4)) },
+    { "a transposed matrix by a vector", TWO(REEL_AXES(4, 3), REEL_AXES(4)), FLAGS(1, 0) },
+    { "two vectors", TWO(REEL_AXES(5), REEL_AXES(5)) },
+    { "a vector by a batch", TWO(REEL_AXES(4), REEL_AXES(2, 4, 3)) },
+    { "a batch by a vector", TWO(REEL_AXES(2, 3, 4), REEL_AXES(4)) },
+    { "many matrices by one", TWO(REEL_AXES(2, 3, 4), REEL_AXES(4, 5)) },
+    { "many matrices by one, transposed", TWO(REEL_AXES(2, 3, 4), REEL_AXES(5, 4)), FLAGS(0, 1) },
+    { "many transposed matrices by one", TWO(REEL_AXES(2, 4, 3), REEL_AXES(4, 5)), FLAGS(1, 0) },
+    { "many transposed by one transposed", TWO(REEL_AXES(2, 4, 3), REEL_AXES(5, 4)), FLAGS(1, 1) },
+    { "one matrix by many", TWO(REEL_AXES(3, 4), REEL_AXES(2, 4, 5)) },
+    { "many by many", TWO(REEL_AXES(3, 2, 4), REEL_AXES(3, 4, 2)) },
+    { "many by many, both transposed", TWO(REEL_AXES(2, 4, 3), REEL_AXES(2, 5, 4)), FLAGS(1, 1) },
+    { "leading axes broadcast both ways", TWO(REEL_AXES(2, 1, 3, 2), REEL_AXES(3, 2, 2)) },
+    { "one matrix with leading ones", TWO(REEL_AXES(3, 2, 4), REEL_AXES(1, 1, 4, 2)) },
+    { "an empty inner dimension gives zeros", TWO(REEL_AXES(3, 0), REEL_AXES(0, 2)) },
+    { "no rows", TWO(REEL_AXES(0, 3), REEL_AXES(3, 2)) },
+    { "no columns", TWO(REEL_AXES(2, 3), REEL_AXES(3, 0)) },
+    { "no batch", TWO(REEL_AXES(0, 2, 3), REEL_AXES(3, 2)) },
+    { "inner dimensions", TWO(REEL_AXES(4, 5), REEL_AXES(6, 3)),
+      .fails = "inner dimensions differ: [4,5] x [6,3]" },
+    { "inner dimensions after transposing", TWO(REEL_AXES(4, 5), REEL_AXES(5, 3)), FLAGS(1, 0),
+      .fails = "inner dimensions differ: [4,5]^T x [5,3]" },
+    { "leading axes", TWO(REEL_AXES(2, 4, 5), REEL_AXES(3, 5, 6)),
+      .fails = "leading axes do not broadcast: [2,4,5] x [3,5,6]" },
+    { "a scalar", TWO(REEL_NO_AXES, REEL_AXES(6, 3)),
+      .fails = "a scalar has no matrix product: [] x [6,3]" },
+    { "a transposed vector", TWO(REEL_AXES(5), REEL_AXES(5, 3)), FLAGS(1, 0),
+      .fails = "a vector has no transpose: [5]^T x [5,3]" },
+    { "more rows than an int counts", TWO(REEL_AXES(3000000000, 0), REEL_AXES(0, 2)),
+      .fails = "a dimension exceeds what BLAS counts: [3000000000,0] x [0,2]" },
+    { 0 },
+};
+
+REEL_OP(matmul) = {
+    .name = "matmul",
+    .kind = REEL_CONTRACTION,
+    .inputs = 2,
+    .doc =
+        "a·b as NumPy's matmul: of the last two axes, each of which may be transposed; the axes in "
+        "front broadcast. A vector on the left is a row, on the right a column, and that axis is "
+        "missing in the result. x [..., k] by one matrix [k, n] is a single product, and so is "
+        "the gradient of that matrix. An empty inner dimension gives zeros.",
+    .attributes = matmul_fields,
+    .attribute_size = sizeof(matmul_attributes),
+    .shape = matmul_shape,
+    .kernel = { matmul_f32, matmul_f64 },
+    .scratch = matmul_scratch,
+    .vjp = matmul_vjp,
+    .strided = true,
+    .accumulates = true,
+    .flops = matmul_flops,
+    .samples = matmul_samples,
+};
+
+reel_var reel_matmul(reel_var a, reel_var b)
+{
+    return reel_record(&reel__op_matmul, 2, (reel_var[]){ a, b }, NULL);
+}
+
+reel_var reel_matmul_ex(reel_var a, reel_var b, reel_matmul_options options)
+{
+    return reel_record(&reel__op_matmul, 2, (reel_var[]){ a, b },
+                       &(matmul_attributes){ options.transpose_a, options.transpose_b });
+}
+
+/* ---- affine -------------------------------------------------------------------------------- */
+
+static bool affine_fits(reel_shape x, reel_shape W, reel_shape b)
+{
+    return x.rank > 0 && W.rank == 2 && b.rank == 1 && x.dim[x.rank - 1] == W.dim[0] &&
+           b.dim[0] == W.dim[1];
+}
+
+/* A product and a sum, so that a planner sees both. */
+reel_var reel_affine(reel_var x, reel_var W, reel_var b)
+{
+    reel_shape shape[3] = { reel_shape_of(x), reel_shape_of(W), reel_shape_of(b) };
+    bool valid = shape[0].rank >= 0 && shape[1].rank >= 0 && shape[2].rank >= 0;
+    if (valid && !affine_fits(shape[0], shape[1], shape[2])) {
+        return reel_fail(x.tape, REEL_BAD_SHAPE, "affine",
+                         "x [..., in], W [in, out], b [out] wanted: %s x %s + %s",
+                         REEL_SHAPE_TEXT(shape[0]), REEL_SHAPE_TEXT(shape[1]),
+                         REEL_SHAPE_TEXT(shape[2]));
+    }
+    return reel_add(reel_matmul(x, W), b);
 }

@@ -55,7 +55,8 @@ REEL_API reel_var reel_gelu(reel_var x);                     /* exact, by erf */
 REEL_API reel_var reel_silu(reel_var x);
 REEL_API reel_var reel_hard_sigmoid(reel_var x);             /* clamp(x/6 + 1/2, 0, 1), as PyTorch and ONNX */
 
-/* ---- choosing and comparing (compare.c): 1 where true, 0 elsewhere; NaN compares false -------------- */
+/* ---- choosing and comparing (compare.c): 1 where true, 0 elsewhere --------------------------------- */
+/* As IEEE 754 has it, NaN is unequal to everything and neither less nor greater. */
 REEL_API reel_var reel_less(reel_var a, reel_var b);
 REEL_API reel_var reel_less_equal(reel_var a, reel_var b);
 REEL_API reel_var reel_greater(reel_var a, reel_var b);

@@ -1,5 +1,5 @@
-/* pick.c: one element of each row, by an index tensor, and its transposes: pick_transpose puts numbers at
- * such places, one_hot puts ones.
+/* pick.c: one element of each row, by an index tensor, and its transposes: pick_transpose puts
+ * numbers at such places, one_hot puts ones.
  */
 #ifndef REAL
 #include <string.h>
@@ -8,15 +8,13 @@
 #include "kernel.h"
 #include "ops.h"
 
-/* For both one_hot and pick_transpose: the axis that pick removes. */
 typedef struct {
     int64_t length;
-} length_attributes;
+} pick_transpose_attributes;
 
-static const reel_attribute length_fields[] = {
-    { "length", REEL_ATTRIBUTE_INT, offsetof(length_attributes, length) },
-    { 0 },
-};
+typedef struct {
+    int64_t depth;
+} one_hot_attributes;
 
 #define KERNELS_OF "pick.c"
 #include "both_types.h"
@@ -24,14 +22,15 @@ static const reel_attribute length_fields[] = {
 static reel_var pick_transpose(reel_var v, reel_var indices, int64_t length);
 
 /* [i...] → [i..., length] */
-static bool append_axis(reel_shape_call *c, const reel_shape *shape, int64_t length)
+static bool append_axis(reel_shape_call *c, const reel_shape *shape, const char *name,
+                        int64_t length)
 {
     if (shape->rank == REEL_MAX_RANK) {
         return reel_shape_fail(c, "%s already has %d axes", REEL_SHAPE_TEXT(*shape), REEL_MAX_RANK);
     }
     c->y = *shape;
     c->y.dim[c->y.rank++] = length;
-    return reel__length_fits(c, length);
+    return reel__length_fits(c, name, length);
 }
 
 /* ---- pick ---------------------------------------------------------------------------------- */
@@ -95,14 +94,19 @@ reel_var reel_pick(reel_var v, reel_var indices)
 
 /* ---- pick_transpose ------------------------------------------------------------------------ */
 
+static const reel_attribute pick_transpose_fields[] = {
+    { "length", REEL_ATTRIBUTE_INT, offsetof(pick_transpose_attributes, length) },
+    { 0 },
+};
+
 static bool pick_transpose_shape(reel_shape_call *c)
 {
-    int64_t length = ((const length_attributes *)c->attributes)->length;
+    int64_t length = ((const pick_transpose_attributes *)c->attributes)->length;
     if (!reel_shape_equal(*c->x[0], *c->x[1])) {
         return reel_shape_fail(c, "numbers %s and indices %s differ", REEL_SHAPE_TEXT(*c->x[0]),
                                REEL_SHAPE_TEXT(*c->x[1]));
     }
-    return append_axis(c, c->x[0], length) &&
+    return append_axis(c, c->x[0], "length", length) &&
            reel__indices_fit(c, 1, "the row's", length, "elements");
 }
 
@@ -115,19 +119,19 @@ static const reel_sample pick_transpose_samples[] = {
     { "one in each row", 2,
       .x = { { .shape = REEL_AXES(4) },
              { .shape = REEL_AXES(4), .values = (const double[]){ 2, 0, 2, 1 } } },
-      .attributes = &(const length_attributes){ 3 } },
+      .attributes = &(const pick_transpose_attributes){ 3 } },
     { "a batch of sequences", 2,
       .x = { { .shape = REEL_AXES(3, 2) }, { .shape = REEL_AXES(3, 2), .hi = 4 } },
-      .attributes = &(const length_attributes){ 4 } },
+      .attributes = &(const pick_transpose_attributes){ 4 } },
     { "one number", 2, .x = { { .shape = REEL_NO_AXES }, { .shape = REEL_NO_AXES, .hi = 2 } },
-      .attributes = &(const length_attributes){ 2 } },
+      .attributes = &(const pick_transpose_attributes){ 2 } },
     { "other shapes", 2, .x = { { .shape = REEL_AXES(3, 1) }, { .shape = REEL_AXES(3), .hi = 2 } },
-      .attributes = &(const length_attributes){ 2 },
+      .attributes = &(const pick_transpose_attributes){ 2 },
       .fails = "numbers [3,1] and indices [3] differ" },
     { "behind the last element", 2,
       .x = { { .shape = REEL_AXES(1) },
              { .shape = REEL_AXES(1), .values = (const double[]){ 2 } } },
-      .attributes = &(const length_attributes){ 2 },
+      .attributes = &(const pick_transpose_attributes){ 2 },
       .fails = "index 2 at position 0 is outside the row's 2 elements" },
     { 0 },
 };
@@ -139,8 +143,8 @@ REEL_OP(pick_transpose) = {
     .doc = "Rows of zeros, `length` long, with one number each: v [i...], indices [i...] → [i..., "
            "length]. "
            "The gradient of pick.",
-    .attributes = length_fields,
-    .attribute_size = sizeof(length_attributes),
+    .attributes = pick_transpose_fields,
+    .attribute_size = sizeof(pick_transpose_attributes),
     .shape = pick_transpose_shape,
     .kernel = TYPED_PAIR(pick_transpose),
     .vjp = pick_transpose_vjp,
@@ -152,34 +156,39 @@ REEL_OP(pick_transpose) = {
 static reel_var pick_transpose(reel_var v, reel_var indices, int64_t length)
 {
     return reel_record(&reel__op_pick_transpose, 2, (const reel_var[]){ v, indices },
-                       &(length_attributes){ length });
+                       &(pick_transpose_attributes){ length });
 }
 
 /* ---- one_hot ------------------------------------------------------------------------------- */
 
+static const reel_attribute one_hot_fields[] = {
+    { "depth", REEL_ATTRIBUTE_INT, offsetof(one_hot_attributes, depth) },
+    { 0 },
+};
+
 static bool one_hot_shape(reel_shape_call *c)
 {
-    int64_t length = ((const length_attributes *)c->attributes)->length;
-    return append_axis(c, c->x[0], length) &&
-           reel__indices_fit(c, 0, "the vector's", length, "places");
+    int64_t depth = ((const one_hot_attributes *)c->attributes)->depth;
+    return append_axis(c, c->x[0], "depth", depth) &&
+           reel__indices_fit(c, 0, "the vector's", depth, "places");
 }
 
 static const reel_sample one_hot_samples[] = {
     { "a vector of indices", 1,
       .x = { { .shape = REEL_AXES(4), .values = (const double[]){ 2, 0, 2, 1 } } },
-      .attributes = &(const length_attributes){ 3 } },
+      .attributes = &(const one_hot_attributes){ 3 } },
     { "a matrix of indices", 1, .x = { { .shape = REEL_AXES(2, 3), .hi = 5 } },
-      .attributes = &(const length_attributes){ 5 } },
+      .attributes = &(const one_hot_attributes){ 5 } },
     { "one index", 1, .x = { { .shape = REEL_NO_AXES, .hi = 2 } },
-      .attributes = &(const length_attributes){ 2 } },
+      .attributes = &(const one_hot_attributes){ 2 } },
     { "no indices, no places", 1, .x = { { .shape = REEL_AXES(0) } },
-      .attributes = &(const length_attributes){ 0 } },
+      .attributes = &(const one_hot_attributes){ 0 } },
     { "behind the last place", 1,
       .x = { { .shape = REEL_AXES(2), .values = (const double[]){ 0, 3 } } },
-      .attributes = &(const length_attributes){ 3 },
+      .attributes = &(const one_hot_attributes){ 3 },
       .fails = "index 3 at position 1 is outside the vector's 3 places" },
-    { "a negative length", 1, .x = { { .shape = REEL_AXES(2), .hi = 1 } },
-      .attributes = &(const length_attributes){ -1 }, .fails = "length -1 is negative" },
+    { "a negative depth", 1, .x = { { .shape = REEL_AXES(2), .hi = 1 } },
+      .attributes = &(const one_hot_attributes){ -1 }, .fails = "depth -1 is negative" },
     { 0 },
 };
 
@@ -187,9 +196,9 @@ REEL_OP(one_hot) = {
     .name = "one_hot",
     .kind = REEL_GATHER,
     .inputs = 1,
-    .doc = "A 1 at each index, 0 elsewhere: indices [i...] → [i..., length].",
-    .attributes = length_fields,
-    .attribute_size = sizeof(length_attributes),
+    .doc = "A 1 at each index, 0 elsewhere: indices [i...] → [i..., depth].",
+    .attributes = one_hot_fields,
+    .attribute_size = sizeof(one_hot_attributes),
     .shape = one_hot_shape,
     .kernel = TYPED_PAIR(one_hot),
     .flat = true,
@@ -199,7 +208,7 @@ REEL_OP(one_hot) = {
 
 reel_var reel_one_hot(reel_var indices, int64_t depth)
 {
-    return reel_record(&reel__op_one_hot, 1, &indices, &(length_attributes){ depth });
+    return reel_record(&reel__op_one_hot, 1, &indices, &(one_hot_attributes){ depth });
 }
 
 #else /* ---- kernels --------------------------------------------------------------------------- */

@@ -56,8 +56,9 @@ REEL_OP(maximum) = {
     .name = "maximum",
     .kind = REEL_ELEMENTWISE,
     .inputs = 2,
-    .doc = "The larger of a and b, broadcast as in NumPy; NaN where either is. Where they are equal, "
-           "each gets half of the gradient.",
+    .doc =
+        "The larger of a and b, broadcast as in NumPy; NaN where either is. Where they are equal, "
+        "each gets half of the gradient.",
     .tile = TYPED_PAIR(maximum),
     .vjp = maximum_vjp,
     .kinked = true,
@@ -99,18 +100,15 @@ static void abs_vjp(reel_vjp_call *c)
 
 static const double steps[] = { 0.0, -0.0, 1.0, -1.0, INFINITY, -INFINITY, NAN, -1e-30, 1e30 };
 
-/* A step of the smooth kind, away from the whole numbers and from 0. */
-#define STEP_SAMPLES                                                                               \
-    UNARY_SAMPLES(0.125, 0.875),                                                                   \
-        { .label = "below 0", .inputs = 1, .x = { DRAWN(-2.875, -2.125, 5) } },                    \
-    {                                                                                              \
-        .label = "whole numbers, infinities, NaN, signed zeros", .inputs = 1,                      \
-        .x = { GIVEN(steps, 9) }                                                                   \
-    }
-
-static const reel_sample abs_samples[] = { STEP_SAMPLES, { 0 } };
-static const reel_sample sign_samples[] = { STEP_SAMPLES, { 0 } };
-static const reel_sample floor_samples[] = { STEP_SAMPLES, { 0 } };
+/* What is drawn keeps away from 0 and from the whole numbers. */
+static const reel_sample step_samples[] = {
+    UNARY_SAMPLES(0.125, 0.875),
+    { .label = "below 0", .inputs = 1, .x = { DRAWN(-2.875, -2.125, 5) } },
+    { .label = "whole numbers, infinities, NaN, signed zeros",
+      .inputs = 1,
+      .x = { GIVEN(steps, 9) } },
+    { 0 },
+};
 
 REEL_OP(abs) = {
     .name = "abs",
@@ -120,7 +118,7 @@ REEL_OP(abs) = {
     .tile = TYPED_PAIR(abs),
     .vjp = abs_vjp,
     .kinked = true,
-    .samples = abs_samples,
+    .samples = step_samples,
 };
 
 REEL_OP(sign) = {
@@ -130,7 +128,7 @@ REEL_OP(sign) = {
     .doc = "1, 0 or -1 as x is above, at or below 0; NaN for NaN. Its gradient is zero.",
     .tile = TYPED_PAIR(sign),
     .flat = true,
-    .samples = sign_samples,
+    .samples = step_samples,
 };
 
 REEL_OP(floor) = {
@@ -140,7 +138,7 @@ REEL_OP(floor) = {
     .doc = "The largest whole number not above x. Its gradient is zero.",
     .tile = TYPED_PAIR(floor),
     .flat = true,
-    .samples = floor_samples,
+    .samples = step_samples,
 };
 
 reel_var reel_abs(reel_var x)
@@ -174,12 +172,12 @@ static bool clamp_shape(reel_shape_call *c)
 {
     const clamp_attributes *a = c->attributes;
     c->y = *c->x[0];
-    return a->lo <= a->hi || reel_argument_fail(c, REEL_BAD_ARGUMENT,
-                                                "bounds %g and %g leave nothing between them",
-                                                a->lo, a->hi);
+    return a->lo <= a->hi ||
+           reel_argument_fail(c, REEL_BAD_ARGUMENT, "bounds %g and %g leave nothing between them",
+                              a->lo, a->hi);
 }
 
-TILE1_WITH(clamp, clamp_attributes, x < (real)a.lo ? (real)a.lo : x > (real)a.hi ? (real)a.hi : x)
+TILE1_WITH(clamp, clamp_attributes, (real)a.lo > x ? (real)a.lo : (real)a.hi < x ? (real)a.hi : x)
 
 static void clamp_vjp(reel_vjp_call *c)
 {
@@ -204,10 +202,7 @@ static const reel_sample clamp_samples[] = {
       .inputs = 1,
       .x = { GIVEN(steps, 9) },
       .attributes = &half_to_one },
-    { .label = "infinite bounds",
-      .inputs = 1,
-      .x = { DRAWN(-2, 2, 4) },
-      .attributes = &no_limits },
+    { .label = "infinite bounds", .inputs = 1, .x = { DRAWN(-2, 2, 4) }, .attributes = &no_limits },
     { .label = "bounds that cross",
       .inputs = 1,
       .x = { DRAWN(-2, 2, 4) },

@@ -7,7 +7,7 @@
 
 /* ---- square, sqrt, rsqrt ------------------------------------------------------------------- */
 
-TILE1(square, x * x)
+TILE1(square, (x * x))
 TILE1(sqrt, sqrt(x))
 TILE1(rsqrt, 1 / sqrt(x))
 
@@ -45,7 +45,7 @@ REEL_OP(square) = {
     .name = "square",
     .kind = REEL_ELEMENTWISE,
     .inputs = 1,
-    .doc = "x².",
+    .doc = "x², element by element.",
     .tile = TYPED_PAIR(square),
     .vjp = square_vjp,
     .samples = square_samples,

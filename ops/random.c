@@ -1,8 +1,8 @@
 /* random.c: tensors of random numbers, and dropout.
  *
- * Element i depends on the tape's seed, the node's stream and i alone (graph/philox.h), so a number that
- * was dropped can be drawn again, by any number of threads. A node that draws is one of its own:
- * dropout's backward pass reads the mask of its forward pass because it is the same value.
+ * Element i depends on the tape's seed, the node's stream and i alone (graph/philox.h), so a number
+ * that was dropped can be drawn again, by any number of threads. A node that draws is one of its
+ * own: dropout's backward pass reads the mask of its forward pass because it is the same value.
  */
 #ifndef REAL
 #include <math.h>
@@ -11,7 +11,8 @@
 #include "kernel.h"
 #include "ops.h"
 
-/* How many elements are drawn at a time; each time is one iteration of a loop shared among threads. */
+/* How many elements are drawn at a time; each time is one iteration of a loop shared among threads.
+ */
 enum { CHUNK = 256, WORTH_THREADS = 1 << 14 };
 
 typedef struct {
@@ -51,12 +52,12 @@ static size_t elements_in_chunk(int64_t size, int64_t chunk)
     return (size_t)(left < CHUNK ? left : CHUNK);
 }
 
-/* The type's next number from x towards `to`. */
-static float before_f32(float x, float to)
+/* The type's next number after x on the way to `to`. */
+static float next_towards_f32(float x, float to)
 {
     return nextafterf(x, to);
 }
-static double before_f64(double x, double to)
+static double next_towards_f64(double x, double to)
 {
     return nextafter(x, to);
 }
@@ -269,7 +270,7 @@ reel_var reel_dropout(reel_var v, double p)
 {
     reel_shape shape = reel_shape_of(v);
     if (shape.rank < 0) {
-        return reel_xmul(v, v); /* says what is wrong with the handle */
+        return (reel_var){ v.tape, 0 }; /* reel_shape_of has said why */
     }
     if (!(p >= 0 && p < 1)) {
         return reel_fail(v.tape, REEL_BAD_ARGUMENT, "dropout", "probability %g is outside [0, 1)",
@@ -301,6 +302,8 @@ static const reel_sample fill_samples[] = {
     { "a scalar", .attributes = &(const fill_attributes){ REEL_NO_AXES, 7 } },
     { "no elements", .attributes = &(const fill_attributes){ REEL_AXES(0), 1 } },
     { "infinity", .attributes = &(const fill_attributes){ REEL_AXES(2), -INFINITY } },
+    { "a negative axis", .attributes = &(const fill_attributes){ REEL_AXES(2, -1), 1 },
+      .fails = "the result's shape [2,-1] is out of range" },
     { 0 },
 };
 
@@ -327,7 +330,7 @@ reel_var reel_fill(reel_tape *tape, reel_shape shape, double value)
 static void TYPED(uniform)(const reel_kernel_call *c)
 {
     const uniform_attributes *a = c->attributes;
-    const REAL last = TYPED(before)((REAL)a->hi, (REAL)a->lo);
+    const REAL last = TYPED(next_towards)((REAL)a->hi, (REAL)a->lo);
     int64_t size = reel_shape_size(*c->y.shape);
     REAL *y = c->y.data;
 #pragma omp parallel for num_threads(c->threads) if (size > WORTH_THREADS)

@@ -11,19 +11,13 @@ static const double extremes[] = { 1e4, -1e4, 1e-300, -1e-30, INFINITY, -INFINIT
 
 #define RECTIFIER_SAMPLES(its_attributes)                                                          \
     UNARY_SAMPLES_WITH(-2, 2, its_attributes),                                                     \
-        { .label = "wide",                                                                         \
-          .inputs = 1,                                                                             \
-          .x = { DRAWN(-8, 8, 20) },                                                               \
-          .attributes = (its_attributes) },                                                        \
-        { .label = "at the corners",                                                               \
-          .inputs = 1,                                                                             \
-          .x = { GIVEN(bends, 4) },                                                                \
-          .attributes = (its_attributes),                                                          \
-          .no_gradcheck = "at a corner the derivative jumps" },                                    \
-    {                                                                                              \
-        .label = "large, small, infinite, NaN", .inputs = 1, .x = { GIVEN(extremes, 7) },          \
-        .attributes = (its_attributes)                                                             \
-    }
+        SAMPLE(.label = "wide", .inputs = 1, .x = { DRAWN(-8, 8, 20) },                            \
+               .attributes = (its_attributes)),                                                    \
+        SAMPLE(.label = "at the corners", .inputs = 1, .x = { GIVEN(bends, 4) },                   \
+               .attributes = (its_attributes),                                                     \
+               .no_gradcheck = "at a corner the derivative jumps"),                                \
+        SAMPLE(.label = "large, small, infinite, NaN", .inputs = 1, .x = { GIVEN(extremes, 7) },   \
+               .attributes = (its_attributes))
 
 static reel_var is_positive(reel_vjp_call *c)
 {
@@ -111,7 +105,7 @@ static const reel_attribute elu_attribute_table[] = {
 
 TILE1_WITH(elu, elu_attributes, x > 0 ? x : (real)a.alpha * vector_expm1(x))
 
-/* dy·alpha·exp(x) below 0, where the exponential of what lies above is not asked for: it overflows. */
+/* dy·alpha·exp(x) below 0. The exponential of what lies above is not asked for: it overflows. */
 static void elu_vjp(reel_vjp_call *c)
 {
     const elu_attributes *a = c->attributes;
@@ -160,8 +154,9 @@ REEL_OP(hard_sigmoid) = {
     .name = "hard_sigmoid",
     .kind = REEL_ELEMENTWISE,
     .inputs = 1,
-    .doc = "x/6 + 1/2 limited to [0, 1], as in PyTorch and ONNX (Keras before 3 had x/5 + 1/2). The "
-           "gradient at -3 and 3 is 0.",
+    .doc =
+        "x/6 + 1/2 limited to [0, 1], as in PyTorch and ONNX (Keras before 3 had x/5 + 1/2). The "
+        "gradient at -3 and 3 is 0.",
     .tile = TYPED_PAIR(hard_sigmoid),
     .vjp = hard_sigmoid_vjp,
     .kinked = true,

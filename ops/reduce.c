@@ -108,43 +108,57 @@ bool reel__axis_length(reel_var v, int axis, const char *op, int64_t *length)
 
 /* ---- the loop over rows and tiles ---------------------------------------------------------- */
 
-static void run_rows(const reel_kernel_call *c, reel__axis_layout layout,
-                     const reel__axis_kernel *k)
+typedef struct {
+    const reel__axis_kernel *kernel;
+    reel__axis_layout layout;
+    const char *x;
+    char *y;
+    int64_t tasks, together; /* rows a task, or 0 where a task is a tile of columns */
+} axis_job;
+
+static void run_rows(const axis_job *j, int64_t task)
 {
-    int64_t n = layout.length, rows = layout.outer;
-    int64_t together =
-        n >= REEL__PARALLEL_ELEMENTS / 4 ? 1 : REEL__PARALLEL_ELEMENTS / 4 / (n + 1) + 1;
-    size_t x_row = (size_t)n * k->x_element;
-    size_t y_row = (k->keeps_length ? (size_t)n : 1) * k->y_element;
-    const char *x = c->x[0].data;
-    char *y = c->y.data;
-#pragma omp parallel for num_threads(c->threads) if (rows * n >= REEL__PARALLEL_ELEMENTS)
-    for (int64_t r = 0; r < rows; r += together) {
-        k->rows(x + (size_t)r * x_row, y + (size_t)r * y_row,
-                rows - r < together ? rows - r : together, n);
-    }
+    int64_t n = j->layout.length, begin = task * j->together, rows = j->layout.outer - begin;
+    size_t y_row = (j->kernel->keeps_length ? (size_t)n : 1) * j->kernel->y_element;
+    j->kernel->rows(j->x + (size_t)(begin * n) * j->kernel->x_element, j->y + (size_t)begin * y_row,
+                    rows < j->together ? rows : j->together, n);
 }
 
-static void run_columns(const reel_kernel_call *c, reel__axis_layout layout,
-                        const reel__axis_kernel *k)
+static void run_columns(const axis_job *j, int64_t task)
 {
-    int64_t n = layout.length, inner = layout.inner;
+    int64_t n = j->layout.length, inner = j->layout.inner;
     int64_t tiles = (inner + COLUMNS - 1) / COLUMNS;
-    int64_t y_length = k->keeps_length ? n : 1;
-    const char *x = c->x[0].data;
-    char *y = c->y.data;
-    bool parallel = layout.outer * n * inner >= REEL__PARALLEL_ELEMENTS;
-#pragma omp parallel for num_threads(c->threads) if (parallel)
-    for (int64_t task = 0; task < layout.outer * tiles; task++) {
-        int64_t outer = task / tiles, column = task % tiles * COLUMNS;
-        int64_t width = inner - column < COLUMNS ? inner - column : COLUMNS;
-        k->columns(x + (size_t)(outer * n * inner + column) * k->x_element,
-                   y + (size_t)(outer * y_length * inner + column) * k->y_element, n, inner, width);
-    }
+    int64_t outer = task / tiles, column = task % tiles * COLUMNS;
+    int64_t x_offset = outer * n * inner + column;
+    int64_t y_offset = j->kernel->keeps_length ? x_offset : outer * inner + column;
+    j->kernel->columns(j->x + (size_t)x_offset * j->kernel->x_element,
+                       j->y + (size_t)y_offset * j->kernel->y_element, n, inner,
+                       inner - column < COLUMNS ? inner - column : COLUMNS);
 }
 
-void reel__run_along_axis(const reel_kernel_call *c, int64_t axis, const reel__axis_kernel *k)
+static void run_task(const axis_job *j, int64_t task)
 {
-    reel__axis_layout layout = reel__layout_along(c->x[0].shape, axis);
-    (layout.inner == 1 ? run_rows : run_columns)(c, layout, k);
+    (j->layout.inner == 1 ? run_rows : run_columns)(j, task);
+}
+
+void reel__run_along_axis(const reel_kernel_call *c, int64_t axis, const reel__axis_kernel *kernel)
+{
+    axis_job j = { kernel, reel__layout_along(c->x[0].shape, axis), c->x[0].data, c->y.data, 0, 0 };
+    int64_t n = j.layout.length;
+    if (j.layout.inner == 1) {
+        j.together = 1 + REEL__PARALLEL_ELEMENTS / 8 / (n + 1);
+        j.tasks = (j.layout.outer + j.together - 1) / j.together;
+    } else {
+        j.tasks = j.layout.outer * ((j.layout.inner + COLUMNS - 1) / COLUMNS);
+    }
+    if (c->threads < 2 || j.layout.outer * n * j.layout.inner < REEL__PARALLEL_ELEMENTS) {
+        for (int64_t task = 0; task < j.tasks; task++) {
+            run_task(&j, task);
+        }
+        return;
+    }
+#pragma omp parallel for num_threads(c->threads) schedule(static)
+    for (int64_t task = 0; task < j.tasks; task++) {
+        run_task(&j, task);
+    }
 }

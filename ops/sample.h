@@ -12,10 +12,16 @@
 
 #include "../graph/op.h"
 
+/* clang-format would take the braces for those of functions. */
+/* clang-format off */
+
 /* An input: what is drawn from an interval, or the values of an array; then its shape. */
 #define DRAWN(low, high, ...) { .shape = REEL_AXES(__VA_ARGS__), .lo = (low), .hi = (high) }
 #define GIVEN(array, ...) { .shape = REEL_AXES(__VA_ARGS__), .values = (array) }
 #define DRAWN_SCALAR(low, high) { .shape = REEL_NO_AXES, .lo = (low), .hi = (high) }
+
+/* A sample, in macros that list several. */
+#define SAMPLE(...) { __VA_ARGS__ }
 
 /* What every op of one input is asked: all ranks from 0 up, and nothing at all. */
 #define UNARY_SAMPLES(low, high) UNARY_SAMPLES_WITH(low, high, NULL)
@@ -70,5 +76,7 @@
 #define SPECIAL_RIGHT                                                                              \
     { 0.0,  0.0, -0.0, 0.0, INFINITY, -INFINITY, -INFINITY, 0.0,                                   \
       1.0, NAN,  NAN,  0.0, INFINITY, 2.0,       -INFINITY, 2.0 }
+
+/* clang-format on */
 
 #endif

@@ -1,12 +1,12 @@
-/* vector_math.h: exp, expm1, log, log1p, tanh, sigmoid and softplus that a compiler can vectorise. Not
- * installed.
+/* vector_math.h: exp, expm1, log, log1p, tanh, sigmoid and softplus that a compiler can vectorise.
+ * Not installed.
  *
  *     y[i] = vector_tanh(x[i]);        // float or double, as x is
  *
- * No branches, calls or tables: a loop around them becomes SIMD code for whatever instruction set it
- * is compiled for, and element i gets the same bits wherever in the loop it stands. NaN stays NaN,
- * infinities, signed zeros and denormals come out as in libm. Errors stay under 2 ulp, 2.5 for the
- * quotients tanh and sigmoid (tests/vector_math.c).
+ * No branches, calls or tables: a loop around them becomes SIMD code for whatever instruction set
+ * it is compiled for, and element i gets the same bits wherever in the loop it stands. NaN stays
+ * NaN; infinities, signed zeros and denormals come out as in libm. Errors stay under 1.1 ulp for
+ * exp and log, under 2.5 for the others (tests/vector_math.c).
  *
  * They must not be compiled with -ffast-math: the reduction adds and subtracts a large constant in
  * order to round, and keeps rounding errors in terms that are zero to an algebraist. What helps
@@ -17,6 +17,7 @@
 #define REEL_VECTOR_MATH_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* ---- what differs between the types -------------------------------------------------------- */
@@ -41,7 +42,8 @@ typedef uint64_t bits_f64;
 #define LOG2_HIGH_f64 0x1.62e42feep-1
 #define LOG2_LOW_f64 0x1.a39ef35793c76p-33
 
-/* Beyond these exp overflows, or is less than half the smallest denormal; exp(-x) is nothing beside 1. */
+/* Above HIGH exp overflows, below LOW it is less than half the smallest denormal; above DROWNED
+ * exp(-x) is nothing beside 1. */
 #define EXP_HIGH_f32 89.0F
 #define EXP_HIGH_f64 710.0
 #define EXP_LOW_f32 -104.0F
@@ -49,7 +51,7 @@ typedef uint64_t bits_f64;
 #define EXP_DROWNED_f32 20.0F
 #define EXP_DROWNED_f64 44.0
 
-/* (exp(r) - 1 - r)/r² for |r| ≤ log(2)/2; the minimax polynomial in the sense of expm1's relative error. */
+/* (exp(r) - 1 - r)/r² for |r| ≤ log(2)/2: minimax polynomials for the relative error of expm1. */
 static inline float exp_tail_f32(float r)
 {
     return 0x1.fffffep-2F +
@@ -58,10 +60,10 @@ static inline float exp_tail_f32(float r)
 
 static inline double exp_tail_f64(double r)
 {
-    double high = 0x1.a01a0174a9117p-13 +
-                  r * (0x1.a019a6c0b6171p-16 +
-                       r * (0x1.71de88717bed1p-19 +
-                            r * (0x1.28a296ad97795p-22 + r * 0x1.ae6bfa62c3f25p-26)));
+    double high =
+        0x1.a01a0174a9117p-13 +
+        r * (0x1.a019a6c0b6171p-16 +
+             r * (0x1.71de88717bed1p-19 + r * (0x1.28a296ad97795p-22 + r * 0x1.ae6bfa62c3f25p-26)));
     return 0x1.0000000000005p-1 +
            r * (0x1.5555555555539p-3 +
                 r * (0x1.55555555521f4p-5 +
@@ -76,8 +78,7 @@ static inline float log_tail_f32(float z)
 
 static inline double log_tail_f64(double z)
 {
-    double high =
-        0x1.74664d7bf21d5p-3 + z * (0x1.39a02e82c049cp-3 + z * 0x1.2f15be6f21e15p-3);
+    double high = 0x1.74664d7bf21d5p-3 + z * (0x1.39a02e82c049cp-3 + z * 0x1.2f15be6f21e15p-3);
     return 0x1.5555555555593p-1 +
            z * (0x1.999999997f8a0p-2 +
                 z * (0x1.249249423e956p-2 + z * (0x1.c71c51c647a74p-3 + z * high)));
@@ -153,8 +154,7 @@ typedef struct {
 /* |x| < 2^10. Adding 1.5·2^mantissa rounds to an integer and leaves it in the low bits. */
 static inline TYPED(reduced) TYPED(reduce)(REAL x)
 {
-    const REAL rounder =
-        (REAL)((TYPED(bits))3 << (TYPED(MANTISSA_BITS) - 1));
+    const REAL rounder = (REAL)((TYPED(bits))3 << (TYPED(MANTISSA_BITS) - 1));
     REAL shifted = x * (REAL)0x1.71547652b82fep0 + rounder;
     REAL n = shifted - rounder;
     REAL r = x - n * TYPED(LOG2_HIGH) - n * TYPED(LOG2_LOW);
@@ -162,8 +162,8 @@ static inline TYPED(reduced) TYPED(reduce)(REAL x)
                              r + r * r * TYPED(exp_tail)(r) };
 }
 
-/* Each function replaces what it cannot compute at the end. Limiting x beforehand would be as good, but
- * gcc takes the limits for branches and follows each of them to its constant result. */
+/* Each function replaces at the end what it could not compute. Limiting x beforehand would do as
+ * well, but gcc takes the limits for branches and follows each of them to its constant result. */
 
 /* 2^n in two factors, since n reaches beyond the exponents of normal numbers on both sides. */
 static inline REAL TYPED(vector_exp)(REAL x)
@@ -219,25 +219,31 @@ static inline REAL TYPED(vector_sigmoid)(REAL x)
     return (x >= 0 ? 1 : e) / (1 + e);
 }
 
-/* x = 2^n·(1 + f), 1 + f in [√½, √2]; log(1 + f) = f - f²/2 + s·(f²/2 + s²·tail), s = f/(2 + f). */
-static inline REAL TYPED(vector_log)(REAL x)
+/* log(x) of a normal x > 0: x = 2^n·(1 + f), 1 + f in [√½, √2], and with s = f/(2 + f)
+ * log(1 + f) = f - f²/2 + s·(f²/2 + s²·tail). The exponent of x counts from `bias`. */
+static inline REAL TYPED(log_of_normal)(REAL x, REAL bias)
 {
-    const REAL two_to_mantissa = (REAL)((TYPED(bits))1 << TYPED(MANTISSA_BITS));
     const TYPED(bits) mantissa = ((TYPED(bits))1 << TYPED(MANTISSA_BITS)) - 1;
     const TYPED(bits) origin = TYPED(bits_of)(TYPED(SQRT_HALF));
-    REAL normal = x < TYPED(SMALLEST_NORMAL) ? x * two_to_mantissa : x;
-    REAL bias = x < TYPED(SMALLEST_NORMAL) ? (REAL)(TYPED(EXPONENT_BIAS) + TYPED(MANTISSA_BITS))
-                                           : (REAL)TYPED(EXPONENT_BIAS);
-    TYPED(bits) moved = TYPED(bits_of)(normal) + (TYPED(bits_of)(1) - origin);
+    TYPED(bits) moved = TYPED(bits_of)(x) + (TYPED(bits_of)(1) - origin);
     TYPED(bits) exponent = moved >> TYPED(MANTISSA_BITS);
-    /* The exponent as a number: put into the mantissa of 2^mantissa, which is then taken off. */
-    REAL n = TYPED(real_of)(TYPED(bits_of)(two_to_mantissa) | exponent) - two_to_mantissa - bias;
+    /* As a number: put into the mantissa of 2^mantissa, which is then taken off. */
+    const REAL carrier = (REAL)(mantissa + 1);
+    REAL n = TYPED(real_of)(TYPED(bits_of)(carrier) | exponent) - carrier - bias;
 
     REAL f = TYPED(real_of)((moved & mantissa) + origin) - 1;
     REAL s = f / (2 + f);
     REAL half_square = (REAL)0.5 * f * f;
     REAL rest = s * (half_square + s * s * TYPED(log_tail)(s * s)) + n * TYPED(LOG2_LOW);
-    REAL y = n * TYPED(LOG2_HIGH) + (f - (half_square - rest));
+    return n * TYPED(LOG2_HIGH) + (f - (half_square - rest));
+}
+
+static inline REAL TYPED(vector_log)(REAL x)
+{
+    const REAL raise = (REAL)((TYPED(bits))1 << TYPED(MANTISSA_BITS));
+    const REAL bias = (REAL)TYPED(EXPONENT_BIAS), raised_bias = bias + TYPED(MANTISSA_BITS);
+    bool denormal = x < TYPED(SMALLEST_NORMAL);
+    REAL y = TYPED(log_of_normal)(denormal ? x * raise : x, denormal ? raised_bias : bias);
     y = x < (REAL)INFINITY ? y : x;
     y = x < 0 ? (REAL)NAN : y;
     return x == 0 ? -(REAL)INFINITY : y;
@@ -248,17 +254,20 @@ static inline REAL TYPED(vector_log1p)(REAL x)
 {
     REAL u = 1 + x;
     REAL lost = u > 2 ? 1 - (u - x) : x - (u - 1);
-    REAL y = TYPED(vector_log)(u);
-    REAL corrected = y + lost / u;
-    corrected = u > 0 ? corrected : y;
-    corrected = u < (REAL)INFINITY ? corrected : y;
-    return x == 0 ? x : corrected;
+    REAL y = TYPED(log_of_normal)(u, (REAL)TYPED(EXPONENT_BIAS)) + lost / u;
+    y = u < (REAL)INFINITY ? y : u;
+    y = u < 0 ? (REAL)NAN : y;
+    y = u == 0 ? -(REAL)INFINITY : y;
+    return x == 0 ? x : y;
 }
 
+/* max(x, 0) + log1p(exp(-|x|)); the exponential lies between 0 and 1. */
 static inline REAL TYPED(vector_softplus)(REAL x)
 {
-    REAL above = x > 0 ? x : 0;
-    return above + TYPED(vector_log1p)(TYPED(exp_of_minus_magnitude)(x));
+    REAL e = TYPED(exp_of_minus_magnitude)(x);
+    REAL u = 1 + e;
+    REAL log1p_e = TYPED(log_of_normal)(u, (REAL)TYPED(EXPONENT_BIAS)) + (e - (u - 1)) / u;
+    return (x > 0 ? x : 0) + log1p_e;
 }
 
 #endif

@@ -1,5 +1,6 @@
-/* view.c: all of a tensor's numbers seen through another shape and strides. No data moves, except where
- * a reshape of a strided value cannot be expressed by strides: then the executor copies first.
+/* view.c: all of a tensor's numbers seen through another shape and strides. No data moves, except
+ * where a reshape of a strided value cannot be expressed by strides: then the executor copies
+ * first.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -25,7 +25,8 @@ reel_optimizer *reel_adam(reel_tape *tape, reel_adam_options options)
         return NULL;
     }
     if (!((float)options.eps > 0)) { /* 0/0 in what never had a gradient */
-        reel_fail(tape, REEL_BAD_ARGUMENT, "adam", "eps is %g, must be greater than 0", options.eps);
+        reel_fail(tape, REEL_BAD_ARGUMENT, "adam", "eps is %g, must be greater than 0",
+                  options.eps);
         return NULL;
     }
     return reel_optimizer_new(tape, &rule, reel__optim_option(options.lr, 1e-3), &options);
@@ -55,7 +56,8 @@ static void TYPED(update)(const reel_update *u)
 {
     const reel_adam_options *o = u->options;
     double step = (double)u->step;
-    TYPED(numbers) a = {
+    TYPED(numbers)
+    a = {
         .rate = (REAL)(u->lr / (1 - pow(o->beta1, step))),
         .beta1 = (REAL)o->beta1,
         .beta2 = (REAL)o->beta2,

@@ -2,11 +2,12 @@
 #ifndef REAL
 #include <string.h>
 
+#include "../graph/run/lanes.h"
 #include "update.h"
 
-/* The sum of squares is taken over a fixed number of parts, added in order: the norm does not depend
- * on how many threads there are. */
-enum { PARTS = 64, LANES = 16, SMALL = 1 << 15 };
+/* The sum of squares is taken over a fixed number of parts, added in order: the norm does not
+ * depend on how many threads there are. */
+enum { PARTS = 64, SMALL = 1 << 15 };
 
 #define KERNELS_OF "../optim/clip.c"
 #include "../ops/both_types.h"
@@ -51,7 +52,8 @@ static double sum_of_squares(const gradients *g, double scale)
     return sum;
 }
 
-/* Squares of numbers beyond 1e±154 leave the range of double: then once more, relative to the largest. */
+/* Squares of numbers beyond 1e±154 leave the range of double: then once more, relative to the
+ * largest. */
 static double norm_of(const gradients *g)
 {
     double sum = sum_of_squares(g, 1);
@@ -70,7 +72,8 @@ static void scale_all(const gradients *g, double factor)
 #pragma omp parallel for schedule(static) num_threads(g->tape->threads) if (g->count > SMALL)
     for (int i = 0; i < PARTS; i++) {
         size_t begin = part_begin(g, i), end = part_begin(g, i + 1);
-        of_type[g->tape->options.dtype].scale(g->data + begin * g->tape->element, end - begin, factor);
+        of_type[g->tape->options.dtype].scale(g->data + begin * g->tape->element, end - begin,
+                                              factor);
     }
 }
 
@@ -123,6 +126,7 @@ CLONED(TYPED(squares), (const void *data, size_t n, double scale, double *sum),
     double lane[LANES] = { 0 }, total = 0;
     size_t whole = n - n % LANES;
     for (size_t i = 0; i < whole; i += LANES) {
+        LANE_BY_LANE
         for (size_t k = 0; k < LANES; k++) {
             double v = scale * (double)x[i + k];
             lane[k] += v * v;

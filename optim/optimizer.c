@@ -1,25 +1,26 @@
-/* optimizer.c: what all optimisers are made of: state beside the parameters, and one pass over both.
+/* optimizer.c: what all optimisers are made of: state beside the parameters, and one pass over
+ * both.
  *
- * The flat buffers grow at their end when parameters are made. What was there at one step and not at
- * the one before becomes a segment, with its own state and its own step count. */
+ * The flat buffers grow at their end when parameters are made. What was there at one step and not
+ * at the one before becomes a segment, with its own state and its own step count. */
 #include <string.h>
 
 #include "update.h"
 
 typedef struct segment {
     struct segment *next;
-    size_t begin, count;     /* elements of the flat buffers */
-    int64_t steps;           /* updates so far */
-    char *slots;             /* [rule->slots][count] */
+    size_t begin, count; /* elements of the flat buffers */
+    int64_t steps;       /* updates so far */
+    char *slots;         /* [rule->slots][count] */
     size_t slots_bytes;
 } segment;
 
 struct reel_optimizer {
     reel_tape *tape;
-    const reel_update_rule *rule;  /* NULL once freed */
+    const reel_update_rule *rule; /* NULL once freed */
     const void *options;
     double lr;
-    size_t covered;                /* elements that belong to a segment */
+    size_t covered; /* elements that belong to a segment */
     segment *first;
 };
 
@@ -111,8 +112,11 @@ static bool extend(reel_optimizer *optimizer, size_t count)
     if (bytes) {
         memset(slots, 0, bytes);
     }
-    *s = (segment){ .next = optimizer->first, .begin = optimizer->covered, .count = joined,
-                    .slots = slots, .slots_bytes = bytes };
+    *s = (segment){ .next = optimizer->first,
+                    .begin = optimizer->covered,
+                    .count = joined,
+                    .slots = slots,
+                    .slots_bytes = bytes };
     optimizer->first = s;
     optimizer->covered = count;
     return true;
@@ -124,8 +128,12 @@ static void update_run(const reel_optimizer *optimizer, const segment *s, reel_f
     size_t element = optimizer->tape->element, at = (s->begin + begin) * element;
     size_t count = s->count - begin < REEL__RUN ? s->count - begin : REEL__RUN;
     char *gradients = (char *)flat.gradients + at;
-    reel_update run = { .count = count, .values = (char *)flat.values + at, .gradients = gradients,
-                        .lr = optimizer->lr, .step = s->steps, .options = optimizer->options };
+    reel_update run = { .count = count,
+                        .values = (char *)flat.values + at,
+                        .gradients = gradients,
+                        .lr = optimizer->lr,
+                        .step = s->steps,
+                        .options = optimizer->options };
     for (int k = 0; k < optimizer->rule->slots; k++) {
         run.slot[k] = s->slots + ((size_t)k * s->count + begin) * element;
     }

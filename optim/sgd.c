@@ -70,7 +70,8 @@ static void TYPED(update_momentum)(const reel_update *u)
     const reel_sgd_options *options = u->options;
     REAL momentum = (REAL)options->momentum;
     REAL direct = options->nesterov ? 1 : 0, carried = options->nesterov ? momentum : 1;
-    TYPED(step_momentum)(u->count, u->values, u->gradients, u->slot[0], (REAL)u->lr,
-                         (REAL)options->weight_decay, momentum, direct, carried);
+    TYPED(step_momentum)
+    (u->count, u->values, u->gradients, u->slot[0], (REAL)u->lr, (REAL)options->weight_decay,
+     momentum, direct, carried);
 }
 #endif

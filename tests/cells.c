@@ -44,7 +44,8 @@ static int32_t *lengths_of(golden_case at)
 static reel_rollout unroll(reel_tape *t, golden_case at, reel_cell cell, bool reverse)
 {
     reel_unroll_options options = { .all_states = true, .reverse = reverse };
-    int32_t *lengths = options.lengths = lengths_of(at);
+    int32_t *lengths = lengths_of(at);
+    options.lengths = lengths;
     if (golden_has(at, "resets")) {
         options.resets = golden_input(t, at, "resets");
     }
@@ -60,10 +61,11 @@ static void expect_values(golden_case at, reel_cell cell, reel_rollout r)
 {
     NEAR(golden_distance(at, "outputs", r.outputs), "%s outputs: %g", at.name, far);
     for (int k = 0; k < cell.states; k++) {
-        NEAR(golden_distance(at, NUMBERED("state", k), r.state[k]), "%s state%d: %g", at.name, k, far);
+        NEAR(golden_distance(at, NUMBERED("state", k), r.state[k]), "%s state%d: %g", at.name, k,
+             far);
         if (golden_has(at, NUMBERED("states", k))) {
-            NEAR(golden_distance(at, NUMBERED("states", k), r.states[k]), "%s states%d: %g", at.name,
-                 k, far);
+            NEAR(golden_distance(at, NUMBERED("states", k), r.states[k]), "%s states%d: %g",
+                 at.name, k, far);
         }
     }
 }
@@ -216,7 +218,8 @@ Test(cells, two_directions_are_a_bidirectional_torch_nn_LSTM)
     int32_t *lengths = lengths_of(at);
     reel_var x = golden_param(t, at, "x");
     reel_rollout a = reel_unroll(forward, x, (reel_unroll_options){ .lengths = lengths });
-    reel_rollout b = reel_unroll(backward, x, (reel_unroll_options){ .lengths = lengths, .reverse = true });
+    reel_rollout b =
+        reel_unroll(backward, x, (reel_unroll_options){ .lengths = lengths, .reverse = true });
     reel_var outputs = reel_concat(-1, a.outputs, b.outputs), loss = weighted(t, at, "u", outputs);
     const reel_var state[] = { a.state[0], a.state[1], b.state[0], b.state[1] };
     for (int k = 0; k < 4; k++) {
@@ -234,7 +237,8 @@ Test(cells, two_directions_are_a_bidirectional_torch_nn_LSTM)
 
 static void read_param(reel_tape *t, const char *name, double *out, size_t n)
 {
-    cr_assert_eq(reel_read_f64(reel_find_param(t, name), out, n), REEL_OK, "%s", reel_tape_error(t));
+    cr_assert_eq(reel_read_f64(reel_find_param(t, name), out, n), REEL_OK, "%s",
+                 reel_tape_error(t));
 }
 
 static void expect_forget_bias(reel_lstm_options options, double expected)

@@ -108,22 +108,48 @@ static void broadcast_strides(const reel_tensor *x, const reel_shape *y, int64_t
     }
 }
 
-void reel__run_elementwise(const reel_op *op, reel_dtype dtype, size_t element, const reel_kernel_call *call)
+/* True when every input turns out to lie as the output does. */
+static bool plan_walk(job *j)
 {
+    const reel_kernel_call *call = j->call;
     int64_t strides[REEL__WALK_INPUTS][REEL_MAX_RANK];
     const int64_t *stride[REEL__WALK_INPUTS];
-    job j = { .call = call, .kernel = op->tile[dtype], .element = element };
     bool all_direct = true;
     for (int k = 0; k < call->inputs; k++) {
         broadcast_strides(&call->x[k], call->y.shape, strides[k]);
         stride[k] = strides[k];
-        j.direct[k] = reel__contiguous(call->y.shape, strides[k]);
-        all_direct = all_direct && j.direct[k];
+        j->direct[k] = reel__contiguous(call->y.shape, strides[k]);
+        all_direct = all_direct && j->direct[k];
     }
-    reel__walk_join(&j.walk, call->y.shape, call->inputs, stride);
-    int64_t size = j.walk.size;
+    reel__walk_join(&j->walk, call->y.shape, call->inputs, stride);
+    return all_direct;
+}
+
+/* Inputs of the output's own shape, without a view among them, need no walk to be set up. */
+static bool all_alike(const reel_kernel_call *call)
+{
+    for (int k = 0; k < call->inputs; k++) {
+        if (call->x[k].shape != call->y.shape || call->x[k].stride != call->y.stride) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void reel__run_elementwise(const reel_op *op, reel_dtype dtype, size_t element, const reel_kernel_call *call)
+{
+    job j;
+    j.call = call;
+    j.kernel = op->tile[dtype];
+    j.element = element;
+    bool all_direct = all_alike(call) || plan_walk(&j);
+    int64_t size = reel_shape_size(*call->y.shape);
     int parts = reel__parts(size, call->threads);
-#pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
+    if (parts == 1) {
+        (all_direct ? run_direct : run_range)(&j, 0, size);
+        return;
+    }
+#pragma omp parallel for num_threads(parts) schedule(static)
     for (int p = 0; p < parts; p++) {
         /* whole cache lines to each thread: 64 bytes are 16 floats */
         int64_t begin = size * p / parts / 16 * 16, end = p + 1 == parts ? size : size * (p + 1) / parts / 16 * 16;

@@ -326,7 +326,8 @@ static bool call_kernel(execution *e, uint32_t index, const operands *o, bool ac
     reel_tape *t = e->t;
     const reel__node *node = reel__node_at(t, index);
     const reel__shape_entry *shape = reel__shape_at(t, node->shape);
-    char error[KERNEL_MESSAGE_SIZE] = "";
+    char error[KERNEL_MESSAGE_SIZE];
+    error[0] = '\0';
     reel_kernel_call call = { .inputs = (int)node->inputs, .x = o->x, .attributes = node->attributes,
                               .accumulate = accumulate, .threads = t->threads, .seed = t->options.seed,
                               .error = error };

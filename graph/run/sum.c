@@ -36,15 +36,16 @@ ALWAYS_INLINE double value_of(compensated total)
 /* How the work is cut up; by the shape alone, so that the bits do not depend on the threads. */
 typedef struct {
     reel__axis_layout layout;
-    int64_t tiles, parts, part_length;
+    int64_t size, tiles, parts, part_length;
 } sum_plan;
 
 static sum_plan make_plan(reel__axis_layout layout)
 {
     sum_plan plan = { .layout = layout, .parts = 1, .part_length = layout.length };
     plan.tiles = (layout.inner + TILE_WIDTH - 1) / TILE_WIDTH;
-    bool large = layout.outer * layout.length * layout.inner >= 2 * REEL__PARALLEL_ELEMENTS;
-    if (large && layout.outer * plan.tiles < PARTS && layout.length >= PARTS * COLUMN_ROWS) {
+    plan.size = layout.outer * layout.length * layout.inner;
+    if (plan.size >= 2 * REEL__PARALLEL_ELEMENTS && layout.outer * plan.tiles < PARTS &&
+        layout.length >= PARTS * COLUMN_ROWS) {
         plan.part_length = (layout.length + PARTS - 1) / PARTS;
         plan.parts = (layout.length + plan.part_length - 1) / plan.part_length;
     }
@@ -207,21 +208,31 @@ static void TYPED(sum_part)(const REAL *x, const sum_plan *plan, int64_t task, d
     }
 }
 
+static void TYPED(sum_task)(const REAL *x, REAL *y, const sum_plan *plan, bool accumulate,
+                            int64_t task)
+{
+    double total[TILE_WIDTH];
+    TYPED(sum_part)(x, plan, task, total);
+    int64_t inner = plan->layout.inner, column = task % plan->tiles * TILE_WIDTH;
+    REAL *out = y + task / plan->tiles * inner + column;
+    for (int64_t c = 0; c < TILE_WIDTH && column + c < inner; c++) {
+        TYPED(store)(out + c, total[c], accumulate);
+    }
+}
+
 static void TYPED(sum_whole)(const REAL *x, REAL *y, const sum_plan *plan, bool accumulate,
                              int threads)
 {
-    int64_t inner = plan->layout.inner, tasks = plan->layout.outer * plan->tiles;
-    bool parallel = tasks * plan->layout.length * (inner < TILE_WIDTH ? inner : TILE_WIDTH) >=
-                    REEL__PARALLEL_ELEMENTS;
-#pragma omp parallel for num_threads(threads) if (parallel) schedule(static)
-    for (int64_t task = 0; task < tasks; task++) {
-        double total[TILE_WIDTH];
-        TYPED(sum_part)(x, plan, task, total);
-        int64_t column = task % plan->tiles * TILE_WIDTH;
-        REAL *out = y + task / plan->tiles * inner + column;
-        for (int64_t c = 0; c < TILE_WIDTH && column + c < inner; c++) {
-            TYPED(store)(out + c, total[c], accumulate);
+    int64_t tasks = plan->layout.outer * plan->tiles;
+    if (threads < 2 || plan->size < REEL__PARALLEL_ELEMENTS) {
+        for (int64_t task = 0; task < tasks; task++) {
+            TYPED(sum_task)(x, y, plan, accumulate, task);
         }
+        return;
+    }
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int64_t task = 0; task < tasks; task++) {
+        TYPED(sum_task)(x, y, plan, accumulate, task);
     }
 }
 
@@ -229,7 +240,11 @@ static void TYPED(sum_many_short_rows)(const REAL *x, REAL *y, reel__axis_layout
                                        bool accumulate, int threads)
 {
     int64_t rows = layout.outer, n = layout.length, most = REEL__PARALLEL_ELEMENTS / LANES;
-#pragma omp parallel for num_threads(threads) if (rows > most) schedule(static)
+    if (threads < 2 || rows <= most) {
+        TYPED(sum_short_rows)(x, rows, n, accumulate, y);
+        return;
+    }
+#pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t r = 0; r < rows; r += most) {
         TYPED(sum_short_rows)(x + r * n, rows - r < most ? rows - r : most, n, accumulate, y + r);
     }

@@ -41,22 +41,8 @@ def truth(function):
     return lambda a, x, y: function(x, y).astype(float)
 
 
-ALL_AXES = -(2**31)  # how the reductions say "the whole tensor"; see axes_of
-
-
-def axes_of(a, x):
-    """The axes of a reduction: `axis`, or all of them where `all` is set."""
-    if a.get("all"):
-        return tuple(range(x.ndim))
-    return int(a["axis"])
-
-
-def keepdims(a):
-    return bool(a.get("keep", 0))
-
-
 def reduction(function):
-    return lambda a, x: np.asarray(function(x, axis=axes_of(a, x), keepdims=keepdims(a)))
+    return lambda a, x: np.asarray(function(x, axis=a["axis"], keepdims=bool(a["keep"])))
 
 
 def logsumexp(x, axis, keepdims):
@@ -71,30 +57,16 @@ def norm(x, axis, keepdims):
     return root if keepdims else np.squeeze(root, axis=axis)
 
 
-def extreme(function, empty):
-    """max and min; PyTorch and NumPy agree that NaN wins."""
-    return reduction(function)
+def masked_rows(function, value):
+    """Rows of -infinity give `value`, where SciPy has NaN."""
 
+    def reference(a, x):
+        if x.size == 0:
+            return x.copy()
+        masked = np.all(np.isneginf(x), axis=a["axis"], keepdims=True)
+        return np.where(masked, value, function(x, axis=a["axis"]))
 
-def argmax(a, x):
-    if a.get("all"):
-        picked = np.argmax(x)
-        return np.full((1,) * x.ndim, picked) if keepdims(a) else np.asarray(picked)
-    return np.argmax(x, axis=int(a["axis"]), keepdims=keepdims(a))
-
-
-def softmax(a, x):
-    """Zeros for a row of -infinity, where SciPy has NaN."""
-    y = special.softmax(x, axis=int(a["axis"]))
-    masked = np.all(np.isneginf(x), axis=int(a["axis"]), keepdims=True)
-    return np.where(masked, 0.0, y)
-
-
-def log_softmax(a, x):
-    """-infinity for a row of -infinity, where SciPy has NaN."""
-    y = special.log_softmax(x, axis=int(a["axis"]))
-    masked = np.all(np.isneginf(x), axis=int(a["axis"]), keepdims=True)
-    return np.where(masked, -np.inf, y)
+    return reference
 
 
 def matmul(a, x, y):
@@ -104,13 +76,13 @@ def matmul(a, x, y):
 
 
 def slice_axis(a, x):
-    axis = int(a["axis"]) % x.ndim
-    return x[(slice(None),) * axis + (slice(int(a["begin"]), int(a["end"])),)]
+    axis = a["axis"] % x.ndim
+    return x[(slice(None),) * axis + (slice(a["begin"], a["end"]),)]
 
 
 def pad(a, x):
     width = [(0, 0)] * x.ndim
-    width[int(a["axis"])] = (int(a["before"]), int(a["after"]))
+    width[a["axis"]] = (a["before"], a["after"])
     return np.pad(x, width)
 
 
@@ -128,6 +100,18 @@ def scatter_add(a, v, indices, rows):
     return out
 
 
+def scatter_rows(a, rows, indices):
+    inner = rows.shape[indices.ndim :]
+    out = np.zeros((a["length"],) + inner)
+    np.add.at(out, indices.astype(int), rows)
+    return out
+
+
+def pick_transpose(a, v, indices):
+    chosen = indices.astype(int)[..., None] == np.arange(a["length"])
+    return np.where(chosen, v[..., None], 0.0)
+
+
 def pick(a, v, indices):
     return np.take_along_axis(v, indices.astype(int)[..., None], axis=-1)[..., 0]
 
@@ -142,11 +126,15 @@ def clamp(a, x):
 
 def gelu(x):
     """x·Φ(x), where SciPy's Φ keeps its digits in the tail."""
-    return np.where(np.isneginf(x), 0.0 * -1, x * special.ndtr(x))
+    return np.where(np.isneginf(x), -0.0, x * special.ndtr(x))
+
+
+def silu(x):
+    return np.where(np.isneginf(x), -0.0, x * special.expit(x))
 
 
 def one_hot(a, indices):
-    depth = int(a["depth"])
+    depth = a["depth"]
     return (indices.astype(int)[..., None] == np.arange(depth)).astype(float)
 
 
@@ -188,15 +176,18 @@ REFERENCE = {
     "elu": lambda a, x: np.where(x > 0, x, a["alpha"] * np.expm1(x)),
     "softplus": lambda a, x: np.logaddexp(0, x),
     "gelu": plain(gelu),
-    "silu": lambda a, x: x * special.expit(x),
+    "silu": plain(silu),
     "hard_sigmoid": by_torch(F.hardsigmoid),
+    "normal_cdf": plain(special.ndtr),
+    "sigmoid_gradient": plain(lambda dy, y: np.where(dy == 0, 0.0, dy * y * (1 - y))),
+    "tanh_gradient": plain(lambda dy, y: np.where(dy == 0, 0.0, dy * (1 - y * y))),
     # choosing and comparing
     "less": truth(np.less),
     "less_equal": truth(np.less_equal),
     "greater": truth(np.greater),
     "greater_equal": truth(np.greater_equal),
     "equal": truth(np.equal),
-    "not_equal": lambda a, x, y: ((x < y) | (x > y)).astype(float),
+    "not_equal": truth(np.not_equal),
     "where": lambda a, c, x, y: np.where(c != 0, x, y),
     # reductions
     "sum": reduction(np.sum),
@@ -207,36 +198,38 @@ REFERENCE = {
     "logsumexp": reduction(logsumexp),
     "var": reduction(np.var),
     "norm": reduction(norm),
-    "argmax": argmax,
-    "cumsum": lambda a, x: np.cumsum(x, axis=int(a["axis"])),
-    "softmax": softmax,
-    "log_softmax": log_softmax,
+    "argmax": reduction(np.argmax),
+    "cumsum": lambda a, x: np.cumsum(x, axis=a["axis"]),
+    "softmax": masked_rows(special.softmax, 0.0),
+    "log_softmax": masked_rows(special.log_softmax, -np.inf),
     # products
     "matmul": matmul,
     "affine": lambda a, x, w, b: x @ w + b,
     # shape
     "reshape": lambda a, x: x.reshape(a["shape"]),
-    "transpose": lambda a, x: np.swapaxes(x, int(a["axis_a"]), int(a["axis_b"])),
+    "transpose": lambda a, x: np.swapaxes(x, a["axis_a"], a["axis_b"]),
     "permute": lambda a, x: np.transpose(x, a["axes"]),
     "slice": slice_axis,
-    "at": lambda a, x: x[int(a["index"])],
-    "flip": lambda a, x: np.flip(x, int(a["axis"])),
-    "squeeze": lambda a, x: np.squeeze(x, int(a["axis"])),
-    "unsqueeze": lambda a, x: np.expand_dims(x, int(a["axis"])),
+    "at": lambda a, x: x[a["index"]],
+    "flip": lambda a, x: np.flip(x, a["axis"]),
+    "squeeze": lambda a, x: np.squeeze(x, a["axis"]),
+    "unsqueeze": lambda a, x: np.expand_dims(x, a["axis"]),
     "expand": lambda a, x: np.broadcast_to(x, a["shape"]),
     "stop_gradient": plain(np.copy),
     "checkpoint": plain(np.copy),
     "accumulate": plain(np.add),
     "sum_to": sum_to,
     # joining
-    "concat": lambda a, *x: np.concatenate(x, axis=int(a["axis"])),
-    "stack": lambda a, *x: np.stack(x, axis=int(a["axis"])),
+    "concat": lambda a, *x: np.concatenate(x, axis=a["axis"]),
+    "stack": lambda a, *x: np.stack(x, axis=a["axis"]),
     "pad": pad,
     # by index
     "gather": lambda a, table, indices: table[indices.astype(int)],
     "scatter_add": scatter_add,
     "one_hot": one_hot,
     "pick": pick,
+    "scatter_rows": scatter_rows,
+    "pick_transpose": pick_transpose,
     "fill": lambda a: np.full(a["shape"], a["value"]),
 }
 

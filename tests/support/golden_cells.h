@@ -1,4 +1,5 @@
-/* golden_cells.h: rows of the golden files as parameters and leaves, and values compared with them. */
+/* golden_cells.h: rows of the golden files as parameters and leaves, and values compared with them.
+ * */
 #ifndef REEL_TEST_GOLDEN_CELLS_H
 #define REEL_TEST_GOLDEN_CELLS_H
 
@@ -18,8 +19,8 @@ reel_var golden_indices(reel_tape *, golden_case, const char *label);
 /* Writes the row of its name into each parameter of the tape that has one. */
 void golden_write_params(reel_tape *, golden_case);
 
-/* The greatest |v - row| / (1 + |row|); infinity where row or shape is not the same. The second is of
- * row "d:NAME" and the gradient of parameter NAME. */
+/* The greatest |v - row| / (1 + |row|); infinity where row or shape is not the same. The second is
+ * of row "d:NAME" and the gradient of parameter NAME. */
 double golden_distance(golden_case, const char *label, reel_var v);
 double golden_gradient_distance(golden_case, reel_var parameter);
 

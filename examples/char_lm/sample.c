@@ -1,0 +1,73 @@
+/* sample.c: one character at a time, from the distribution that the model gives for the next one. */
+#include "sample.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define LINE_PATIENCE 300 /* how far beyond the length a line may run */
+
+/* splitmix64 (Steele, Lea & Flood 2014), as a number in [0, 1). */
+static double draw(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+}
+
+static int32_t likeliest(const float *logits, int symbols)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < symbols; i++) {
+        best = logits[i] > logits[best] ? i : best;
+    }
+    return best;
+}
+
+/* Draws from softmax(logits / temperature). */
+static int32_t choose(const float *logits, int symbols, double temperature, uint64_t *state)
+{
+    int32_t best = likeliest(logits, symbols);
+    if (temperature == 0) {
+        return best;
+    }
+    double total = 0;
+    double weight[256];
+    for (int i = 0; i < symbols; i++) {
+        weight[i] = exp(((double)logits[i] - (double)logits[best]) / temperature);
+        total += weight[i];
+    }
+    double left = draw(state) * total;
+    for (int32_t i = 0; i < symbols; i++) {
+        left -= weight[i];
+        if (left < 0) {
+            return i;
+        }
+    }
+    return best;
+}
+
+bool sample_write(const model *m, const text *t, sample_options o, FILE *out)
+{
+    carry c;
+    if (!carry_new(&c, m, 1)) {
+        return false;
+    }
+    float logits[256];
+    int32_t end_of_line = t->symbol['\n'];
+    int32_t symbol = end_of_line >= 0 ? end_of_line : 0;
+    for (long i = 0; i < o.length + LINE_PATIENCE; i++) {
+        model_predict(m, &c, symbol, logits);
+        if (reel_tape_status(m->tape) != REEL_OK) {
+            break;
+        }
+        symbol = choose(logits, t->symbols, o.temperature, &o.seed);
+        if (i >= o.length && symbol == end_of_line) {
+            break;
+        }
+        fputc(t->byte[symbol], out);
+    }
+    fputc('\n', out);
+    carry_free(&c);
+    return true;
+}

@@ -1,0 +1,45 @@
+/* text.h: a text as numbers, and windows through it.
+ *
+ * A character is a byte; the vocabulary is the bytes that occur. A window is [steps, rows]: row b
+ * follows its own part of the text, and the next window goes on where this one ended, so that a
+ * model can carry its state over.
+ */
+#ifndef CHAR_LM_TEXT_H
+#define CHAR_LM_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    int symbols;                 /* different characters */
+    unsigned char byte[256];     /* symbol → byte */
+    int32_t symbol[256];         /* byte → symbol, -1 for a byte that does not occur */
+    int32_t *data;               /* [length], symbols */
+    size_t length, training;     /* the first `training` are to train on, the others are held out */
+} text;
+
+/* False, with a reason, when the file cannot be read or is shorter than 1000 characters. */
+bool text_load(text *, const char *path, const char **reason);
+void text_free(text *);
+
+typedef struct {
+    int steps, rows;
+    int32_t *symbols, *targets;  /* [steps, rows]; the target is the character that follows */
+} window;
+
+typedef struct {
+    const int32_t *data;
+    size_t stride, position;     /* characters of a row, and how many of them have been read */
+    int rows;
+} reader;
+
+/* Reads `length` characters in `rows` parts of equal length; fewer rows where there is little to read. */
+reader reader_over(const int32_t *data, size_t length, int rows);
+/* Fills in the next window of at most `steps` steps; it has 0 steps at the end. */
+void reader_next(reader *, int steps, window *);
+
+bool window_new(window *, int steps, int rows);
+void window_free(window *);
+
+#endif
