@@ -1,9 +1,9 @@
 # Finds CBLAS and LAPACK for reel and makes the target reel::blas.
 #
 # OpenBLAS is preferred, and of OpenBLAS the flavour threaded with OpenMP, which shares one team of
-# threads with reel. Debian keeps each flavour in a folder of its own under one soname; linking by the
-# full path puts that folder into the run path, so that the flavour found here is the one loaded,
-# whatever the system's alternatives say. Elsewhere any BLAS that brings cblas.h will do.
+# threads with reel. Debian keeps each flavour in a folder of its own under one soname; linking by
+# the full path puts that folder into the run path, so that the flavour found here is the one
+# loaded, whatever the system's alternatives say. Elsewhere any BLAS that brings cblas.h will do.
 # REEL_HAVE_OPENBLAS is defined where the functions openblas_… can be called.
 
 include(CheckSymbolExists)

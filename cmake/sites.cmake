@@ -2,11 +2,14 @@
 #   cmake -DHEADERS=a.h;b.h -DOUTPUT=sites.h -P sites.cmake
 #
 # A prototype starts a line with REEL_API and may run over several lines.
-#   REEL_API reel_var reel_f(...)          its result is located:         reel_located((reel_f)(...), file, line)
-#   REEL_API other    reel_f(reel_var v…)  its first argument is stamped: (reel_f)(reel_here(v, file, line), ...)
-#   REEL_API other    reel_f(reel_tape *…)  the same, unless it returns nothing
-# Left alone: reel_located, reel_here, reel_here_tape, reel_record, reel_record_on, reel_fail; names ending in _n; names in a comment
-# "/* no site: reel_f reel_g */"; what stands between "/* sites off */" and "/* sites on */".
+#   REEL_API reel_var reel_f(...)            the result is located:
+#       reel_located((reel_f)(...), __FILE__, __LINE__)
+#   REEL_API other reel_f(reel_var v, ...)   the first argument is stamped:
+#       (reel_f)(reel_here(v, __FILE__, __LINE__), ...)
+#   REEL_API other reel_f(reel_tape *t, ...) the same by reel_here_tape, unless it returns nothing
+# Left alone: the functions of which places are made and the ways to record (`exempt` below); names
+# ending in _n; names in a comment "/* no site: reel_f reel_g */"; what stands between
+# "/* sites off */" and "/* sites on */".
 
 # Cuts every stretch of the text in `variable` from `open` up to `close` (or the end).
 function(cut_between variable open close)

@@ -2,7 +2,9 @@
  * second order. */
 #include <reel.h>
 
-typedef struct { reel_var W, b; } my_cell;                       /* h' = tanh([h, x]·W + b) */
+typedef struct {
+    reel_var W, b;
+} my_cell; /* h' = tanh([h, x]·W + b) */
 
 static reel_var my_step(void *self, reel_var x, reel_var state[])
 {

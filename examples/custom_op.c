@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-/* A tile is n elements that lie side by side; the library broadcasts, cuts into tiles and threads. */
+/* A tile is n elements side by side; the library broadcasts, cuts into tiles and uses threads. */
 static void softsign_f32(size_t n, const void *const x[], void *y, const void *attributes)
 {
     const float *in = x[0];

@@ -10,7 +10,7 @@ int main(void)
     reel_tape *t = reel_tape_new((reel_tape_options){ 0 });
     reel_cell lstm = reel_lstm(t, "lstm", IN, HIDDEN, (reel_lstm_options){ 0 });
 
-    /* Parameters have names, and a drawing shows them: so what comes in from outside is some here. */
+    /* A drawing shows the names of parameters: what comes from outside is made one, to be named. */
     reel_var x = reel_param(t, "x", REEL_SHAPE(BATCH, IN), reel_zeros());
     reel_var state[] = { reel_param(t, "h", REEL_SHAPE(BATCH, HIDDEN), reel_zeros()),
                          reel_param(t, "c", REEL_SHAPE(BATCH, HIDDEN), reel_zeros()) };

@@ -1,5 +1,5 @@
-/* train_loop: training by hand. An LSTM reads a row of numbers with two of them marked, and learns to
- * give their sum (the adding problem, Hochreiter & Schmidhuber 1997).
+/* train_loop: training by hand. An LSTM reads a row of numbers with two of them marked, and learns
+ * to give their sum (the adding problem, Hochreiter & Schmidhuber 1997).
  */
 #include <reel.h>
 
@@ -60,7 +60,7 @@ int main(void)
 {
     reel_tape *t = reel_tape_new((reel_tape_options){ .seed = 1 });
     double error = train(t);
-    /* One look at the end is enough: after a mistake the calls do nothing, and the first one is kept. */
+    /* One look at the end is enough: after a mistake calls do nothing, and the first is kept. */
     if (reel_tape_status(t) != REEL_OK) {
         fprintf(stderr, "train_loop: %s\n", reel_tape_error(t));
     }

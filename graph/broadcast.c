@@ -133,7 +133,8 @@ static bool next_stage(axis_runs *runs, reel__axis_layout *layout)
     return true;
 }
 
-/* What lies between two stages alternates between two blocks; sums that were cut into parts want a third. */
+/* What lies between two stages alternates between two blocks; sums that were cut into parts want
+ * a third. */
 typedef struct {
     size_t between[2], parts;
 } scratch_sizes;
@@ -255,6 +256,13 @@ static const reel_sample sum_to_samples[] = {
     { 0 },
 };
 
+/* The steps are one more axis to sum away. */
+static reel_var sum_to_sum_over(const reel_lift_call *c)
+{
+    reel_shape shape = ((const shape_attributes *)c->attributes)->shape;
+    return c->stacked[0] ? reel_sum_to(c->x[0], shape) : (reel_var){ c->x[0].tape, 0 };
+}
+
 REEL_OP(sum_to) = {
     .name = "sum_to",
     .kind = REEL_REDUCTION,
@@ -263,6 +271,7 @@ REEL_OP(sum_to) = {
            "reverse. Summed as sum does.",
     .attributes = shape_attribute,
     .attribute_size = sizeof(shape_attributes),
+    .sum_over = sum_to_sum_over,
     .shape = sum_to_shape,
     .kernel = { sum_to_f32, sum_to_f64 },
     .scratch = sum_to_scratch,

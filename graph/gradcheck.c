@@ -1,11 +1,15 @@
 /* gradcheck.c: compares gradients with central differences, and explains what it finds.
  *
- * Order 1 checks the gradient g of the loss. Order 2 checks the gradient of s = g·v, v a fixed random
- * direction: s is computed from gradients that are read, its gradient is a Hessian-vector product.
- * Nothing is added to the parameters' gradients, and every move of a parameter is taken back.
+ * Order 1 checks the gradient g of the loss. Order 2 checks the gradient of s = g·v, v a fixed
+ * random direction: s is computed from gradients that are read, its gradient is a Hessian-vector
+ * product. Nothing is added to the parameters' gradients, and every move of a parameter is taken
+ * back.
  *
- * Two criteria. Each derivative: |a - n| <= atol + rtol·|n|; NaN and infinity never pass. Then each
- * parameter as a whole, because a gradient below atol passes the first whatever it says:
+ * The step is eps, or 2^-26 of the element where that is more: beside 1e6 a step of 1e-6 would
+ * be mostly rounding.
+ *
+ * Two criteria. Each derivative: |a - n| <= atol + rtol·|n|; NaN and infinity never pass. Then
+ * each parameter as a whole, because a gradient below atol passes the first whatever it says:
  * |a - n| <= 5·rtol·max(|a|, |n|) in Euclidean norms, unless the difference is no more than what
  * rounding, or the change of n with the step, accounts for.
  */

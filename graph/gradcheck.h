@@ -29,7 +29,7 @@ typedef struct {
     double rounding;  /* how far rounding moves a central difference */
 } reel__gradcheck;
 
-/* ---- gradcheck_function.c: the function under check, the loss or s ----------------------------- */
+/* ---- gradcheck_function.c: the function under check, the loss or s --------------------------- */
 
 /* The loss or s where the parameters are; NaN after an error. `magnitude` gets the scale of its
  * rounding errors. */
@@ -46,7 +46,7 @@ double reel__gradcheck_derivative(const reel__gradcheck *, size_t probe);
 double reel__gradcheck_slope(reel__gradcheck *, size_t probe, double from, double to);
 size_t reel__gradcheck_param_of(const reel__gradcheck *, size_t element);
 
-/* ---- gradcheck_report.c: what is found, in numbers and words ------------------------------------ */
+/* ---- gradcheck_report.c: what is found, in numbers and words --------------------------------- */
 
 void reel__gradcheck_say(reel__gradcheck *, reel_gradcheck_verdict, const char *format, ...)
     REEL_PRINTF(3, 4);

@@ -1,6 +1,7 @@
-/* gradcheck_function.c: the function whose derivatives are checked, where the parameters are and where
- * a probe moves them. Order 1 is the loss. Order 2 is s = g·v, the derivative along a fixed random
- * direction, computed from gradients that are read; its gradient is a Hessian-vector product. */
+/* gradcheck_function.c: the function whose derivatives are checked, where the parameters are and
+ * where a probe moves them. Order 1 is the loss. Order 2 is s = g·v, the derivative along a
+ * fixed random direction, computed from gradients that are read; its gradient is a
+ * Hessian-vector product. */
 #include "gradcheck.h"
 
 #include <math.h>
@@ -104,6 +105,12 @@ size_t reel__gradcheck_param_of(const reel__gradcheck *c, size_t element)
     return p;
 }
 
+/* How many times eps a step must be not to drown in the rounding of a large element. */
+static double stretch(const reel__gradcheck *c, double element)
+{
+    return fmax(1, fabs(element) * 0x1p-26 / c->options.eps);
+}
+
 /* Moves the parameters by h along a probe. Returns how far they went after rounding. */
 static double displace(reel__gradcheck *c, size_t probe, double h)
 {
@@ -117,7 +124,7 @@ static double displace(reel__gradcheck *c, size_t probe, double h)
         }
         return h;
     }
-    c->moved[probe] = c->point[probe] + h;
+    c->moved[probe] = c->point[probe] + h * stretch(c, c->point[probe]);
     write_param(c, reel__gradcheck_param_of(c, probe));
     return c->moved[probe] - c->point[probe];
 }

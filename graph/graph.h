@@ -112,6 +112,8 @@ typedef struct {
     uint64_t seed;            /* of initial parameters, dropout and random ops */
     int threads;              /* 0: all cores */
     bool eager;               /* evaluate at once and stop at the first op that makes a NaN or infinity */
+    const char *plan;         /* planner passes to leave out: "-hoist,-sink", "-all"; NULL: what the environment variable
+                                 REEL_PLAN says, in the same words. An unknown name is an error that lists them all. */
     size_t memory_limit;      /* bytes of values at one time; 0: none. Passing it is an error. */
     reel_allocator allocator; /* zero: malloc */
     reel_log_fn log;          /* zero: silence. Told about slow set-ups, once a tape. */

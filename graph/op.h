@@ -123,6 +123,19 @@ typedef struct {
 } reel_vjp_call;
 typedef void (*reel_vjp_rule)(reel_vjp_call *);
 
+/* ---- what the planner asks --------------------------------------------------------------------- */
+
+/* The same call with the steps of a loop in front of some inputs: x[i] has one more leading axis where
+ * stacked[i]. Written in tape ops; a zero handle when it cannot be said that way. */
+typedef struct {
+    const reel_op *op;
+    int inputs;
+    const reel_var *x;
+    const bool *stacked;
+    const void *attributes;
+} reel_lift_call;
+typedef reel_var (*reel_lift_rule)(const reel_lift_call *);
+
 /* ---- samples ------------------------------------------------------------------------------- */
 
 #define REEL_SAMPLE_INPUTS 4
@@ -179,6 +192,13 @@ struct reel_op {
     bool strided;                       /* the kernel reads inputs through their strides */
     bool accumulates;                   /* the kernel can add to y */
     bool in_place;                      /* y may be x[0]'s memory when nobody reads x[0] afterwards */
+
+    /* Hooks of the planner; each may be NULL. */
+    reel_lift_rule lift;                /* all steps at once: result with the steps in front */
+    reel_lift_rule sum_over;            /* the sum over the steps, all at once */
+    int64_t (*at_index)(const void *attributes);     /* a view of one index of axis 0, which goes: the index */
+    int (*joined_axis)(const void *attributes);      /* inputs are laid side by side along this axis */
+    int (*contracted_axis)(const void *attributes, int input, int rank); /* the axis summed over */
 
     double (*flops)(int inputs, const reel_shape *const x[], const reel_shape *y); /* NULL: one an output element */
     const reel_sample *samples;

@@ -264,7 +264,7 @@ static reel_status failed(reel_var v)
 static void mark_written(reel_tape *t, reel__param *param)
 {
     reel__forget_site(t);
-    param->written_at = (uint32_t)t->nodes.count;
+    param->written_at = t->written_at = (uint32_t)t->nodes.count;
 }
 
 reel_status reel_write_param(reel_var v, const float *values, size_t n)

@@ -41,6 +41,7 @@ reel_tape *reel_tape_new(reel_tape_options options)
         reel_tape_free(t);
         return NULL;
     }
+    reel__choose_passes(t);
     return t;
 }
 
@@ -75,6 +76,11 @@ void reel_tape_free(reel_tape *t)
     reel__list_free(t, &t->order, sizeof(uint32_t));
     reel__list_free(t, &t->uses, sizeof(uint32_t));
     reel__list_free(t, &t->into, sizeof(uint32_t));
+    reel__list_free(t, &t->placed, 2 * sizeof(uint32_t));
+    reel__list_free(t, &t->joins, sizeof(uint32_t));
+    reel__list_free(t, &t->hidden_order, sizeof(uint64_t));
+    reel__list_free(t, &t->keys, sizeof(uint32_t));
+    reel__list_free(t, &t->redirect, sizeof(uint32_t));
     reel__arena_free(t, &t->recorded);
     reel__arena_free(t, &t->store);
     reel__resize(t, t->scratch, t->scratch_size, 0);
@@ -114,6 +120,8 @@ void reel_rewind(reel_tape *t)
     t->site_line = 0;
     t->hash = 0;
     t->retain = false;
+    t->redirect.count = t->keys.count = 0;
+    t->first_hidden = t->hidden = t->written_at = 0;
     t->recording++;
     reel__arena_reset(&t->recorded);
     forget_shapes(t);
@@ -130,7 +138,7 @@ reel_tape_options reel_tape_options_of(const reel_tape *t)
 
 size_t reel_node_count(const reel_tape *t)
 {
-    return t ? t->nodes.count : 0;
+    return t ? t->nodes.count - t->hidden : 0;
 }
 
 uint64_t reel_structure_hash(const reel_tape *t)

@@ -18,6 +18,7 @@ enum {
     REEL__KEEP = 2,     /* reel_keep: the value stays */
     REEL__ASKED = 4,    /* a loss given to reel_backward: is evaluated before a parameter changes */
     REEL__BACKWARD = 8, /* recorded by the reverse sweep */
+    REEL__HIDDEN = 32,  /* recorded by the planner */
     REEL__DROPPED = 16  /* was computed once and not held; reading it again recomputes */
 };
 
@@ -144,7 +145,9 @@ struct reel_tape {
     reel__list pending;       /* reel__pending */
     reel__list kept;          /* uint32_t: nodes with REEL__KEEP or REEL__ASKED, not yet computed */
     reel__list aliases;       /* uint32_t: nodes whose held value looks into the parameters */
-    reel__list order, uses, into; /* the executor's own, see run/evaluate.c */
+    reel__list redirect;      /* uint32_t: the node whose value is this one's, or REEL__NONE; see plan/plan.h */
+    reel__list keys;          /* uint32_t: a hidden node runs behind the node of this number */
+    reel__list order, uses, into, placed, joins, hidden_order; /* the executor's own, see run/evaluate.c */
     reel__arena recorded;     /* until the rewind: attributes, leaves' data, strides */
     reel__arena store;        /* until the end: names, cells */
     reel__buffer *free_buffers[REEL__SIZE_CLASSES];
@@ -158,6 +161,10 @@ struct reel_tape {
     uint32_t nested;          /* > 0 while a stamped call records: its line is that of all it records */
     uint64_t hash, stream;
     uint32_t recording;       /* counts rewinds */
+    uint32_t passes_off;      /* bit i: pass i of plan/plan.c */
+    uint32_t hidden;          /* how many nodes are the planner's */
+    uint32_t first_hidden;    /* from here on nodes may be the planner's; 0: none is */
+    uint32_t written_at;      /* nodes below this were recorded before some parameter changed */
     reel__memo memo[REEL__MEMO_SIZE];
     bool retain;              /* a dropped value was needed again: hold on to values until the rewind */
 
@@ -276,6 +283,13 @@ bool reel__sweep(reel_tape *, int m, const uint32_t y[], const reel_var dy[], in
                  reel_var x_grad[]);
 extern const reel_op reel__op_accumulate, reel__op_checkpoint;
 bool reel__tape_has_kinks(const reel_tape *);
+
+/* ---- plan/plan.c ---------------------------------------------------------------------------- */
+
+/* Reads options.plan or REEL_PLAN; an unknown name is an error of the tape. */
+void reel__choose_passes(reel_tape *);
+/* Before targets are evaluated: records hidden nodes that compute the same with less work. */
+bool reel__make_plan(reel_tape *, size_t n, const uint32_t targets[]);
 
 /* ---- run/evaluate.c ------------------------------------------------------------------------ */
 

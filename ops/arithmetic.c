@@ -95,7 +95,8 @@ static const reel_sample product_samples[] = {
     BINARY_SAMPLES(-2, 2, -2, 2),
     { .label = "overflow and underflow",
       .inputs = 2,
-      .x = { GIVEN(squares_overflow, 4), GIVEN(squares_overflow, 4) } },
+      .x = { GIVEN(squares_overflow, 4), GIVEN(squares_overflow, 4) },
+      .no_gradcheck = "a step of 1e-6 is lost beside 1e30" },
     SPECIAL_SAMPLE,
     { 0 },
 };

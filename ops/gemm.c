@@ -1,5 +1,5 @@
-/* gemm.c: products of matrices through CBLAS; products with a vector as such, which is several times
- * faster. */
+/* gemm.c: products of matrices through CBLAS; products with a vector as such, which is several
+ * times faster. */
 #include "gemm.h"
 
 #include <cblas.h>

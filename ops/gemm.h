@@ -4,8 +4,9 @@
 
 #include "../graph/graph.h"
 
-/* C [m,n] = A [m,k] · B [k,n], or C += …. All matrices are row-major with rows ld elements apart; a transposed one
- * is stored as [k,m], or [n,k]. m may be any size; n, k and the ld fit into an int. */
+/* C [m,n] = A [m,k] · B [k,n], or C += …. All matrices are row-major with rows ld elements
+ * apart; a transposed one is stored as [k,m], or [n,k]. m may be any size; n, k and the ld fit
+ * into an int. */
 typedef struct {
     int64_t m, n, k;
     const void *a, *b;
@@ -17,8 +18,9 @@ typedef struct {
 /* Runs on as many threads as OpenMP gives the caller: on one inside a parallel region. */
 void reel__gemm(reel_dtype, reel__gemm_call);
 
-/* How this OpenBLAS makes its threads: 0 not at all, 1 by itself (pthread), 2 through OpenMP; -1 when BLAS is
- * another one. Only 0 and 2 may be called from several threads at once without their getting into each other's way. */
+/* How this OpenBLAS makes its threads: 0 not at all, 1 by itself (pthread), 2 through OpenMP; -1
+ * when BLAS is another one. Only 0 and 2 may be called from several threads at once without
+ * their getting into each other's way. */
 int reel__blas_parallel(void);
 
 #endif

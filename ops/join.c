@@ -139,8 +139,14 @@ static const reel_sample concat_samples[] = {
     { 0 },
 };
 
+static int axis_of_join(const void *attributes)
+{
+    return (int)((const join_attributes *)attributes)->axis;
+}
+
 REEL_OP(concat) = {
     .name = "concat",
+    .joined_axis = axis_of_join,
     .kind = REEL_OTHER,
     .inputs = REEL_VARIADIC,
     .doc = "The inputs behind one another along an axis; in all other axes they agree.",
@@ -237,6 +243,7 @@ static const reel_sample stack_samples[] = {
 
 REEL_OP(stack) = {
     .name = "stack",
+    .joined_axis = axis_of_join,
     .kind = REEL_OTHER,
     .inputs = REEL_VARIADIC,
     .doc = "Inputs of one shape side by side along a new axis (-1: behind the last), which is as "

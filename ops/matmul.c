@@ -22,8 +22,8 @@ static const reel_attribute matmul_fields[] = {
 
 /* ---- shapes -------------------------------------------------------------------------------- */
 
-/* An input as the product sees it: the axes in front, and a matrix of rows and columns. A vector is a row on the
- * left and a column on the right. */
+/* An input as the product sees it: the axes in front, and a matrix of rows and columns. A vector
+ * is a row on the left and a column on the right. */
 typedef struct {
     reel_shape lead;
     int64_t rows, columns;
@@ -133,8 +133,8 @@ static factor look_at(const reel_tensor *x, bool transpose, bool left)
     return f;
 }
 
-/* BLAS wants the elements of a row side by side and its rows ld ≥ the row's length apart; or, transposed, the same
- * of columns. False where neither holds. */
+/* BLAS wants the elements of a row side by side and its rows ld ≥ the row's length apart; or,
+ * transposed, the same of columns. False where neither holds. */
 static bool rows_suit(int64_t rows, int64_t columns, int64_t row_stride, int64_t column_stride,
                       int64_t *ld)
 {
@@ -193,7 +193,8 @@ static factor get_factor(const reel_kernel_call *c, int input, size_t element)
     return look_at(&copy, transpose, input == 0);
 }
 
-/* Whether the axes in front run on from the rows, so that all of them together are the rows of one matrix. */
+/* Whether the axes in front run on from the rows, so that all of them together are the rows of
+ * one matrix. */
 static bool lead_continues_rows(const factor *f)
 {
     int64_t next = f->shape.rows == 1 && f->shape.lead.rank > 0
@@ -258,7 +259,8 @@ static void multiply(const product *p, int64_t batch)
     reel__gemm(p->dtype, g);
 }
 
-/* Products below the second number are too small for BLAS to split; a batch below the first, for us. */
+/* Products below the second number are too small for BLAS to split; a batch below the first, for
+ * us. */
 #define WORTH_THREADS 262144.0
 #define SMALL_PRODUCT 4194304.0
 
@@ -389,6 +391,40 @@ static void matmul_vjp(reel_vjp_call *c)
     }
 }
 
+/* ---- for the planner ----------------------------------------------------------------------- */
+
+static int contracted_axis(const void *attributes, int input, int rank)
+{
+    const matmul_attributes *a = attributes;
+    if (rank == 1) {
+        return 0;
+    }
+    bool last = input == 0 ? !a->transpose_a : a->transpose_b != 0;
+    return last ? rank - 1 : rank - 2;
+}
+
+static bool are_matrices(const reel_lift_call *c)
+{
+    return reel_shape_of(c->x[0]).rank == (c->stacked[0] ? 3 : 2) &&
+           reel_shape_of(c->x[1]).rank == (c->stacked[1] ? 3 : 2);
+}
+
+/* Matrices by matrices broadcast over the steps. */
+static reel_var matmul_lift(const reel_lift_call *c)
+{
+    return are_matrices(c) ? reel_record(c->op, 2, c->x, c->attributes) : (reel_var){ c->x[0].tape, 0 };
+}
+
+/* Σ AᵀB over the steps is one product, contracted over steps and rows. */
+static reel_var matmul_sum_over(const reel_lift_call *c)
+{
+    const matmul_attributes *a = c->attributes;
+    if (!are_matrices(c) || !c->stacked[0] || !c->stacked[1] || !a->transpose_a || a->transpose_b) {
+        return (reel_var){ c->x[0].tape, 0 };
+    }
+    return product_of(rows_of_all(c->x[0]), true, rows_of_all(c->x[1]), false);
+}
+
 /* ---- the entry ----------------------------------------------------------------------------- */
 
 #define FLAGS(a, b)                                                                                \
@@ -453,6 +489,9 @@ REEL_OP(matmul) = {
         "the gradient of that matrix. An empty inner dimension gives zeros.",
     .attributes = matmul_fields,
     .attribute_size = sizeof(matmul_attributes),
+    .lift = matmul_lift,
+    .sum_over = matmul_sum_over,
+    .contracted_axis = contracted_axis,
     .shape = matmul_shape,
     .kernel = { matmul_f32, matmul_f64 },
     .scratch = matmul_scratch,

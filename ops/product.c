@@ -40,8 +40,9 @@ static reel_var descend(const tree_level *level, int axis, reel_var above)
     return reel_concat_n(axis, level->has_odd ? 3 : 2, parts);
 }
 
-/* Dividing the product by x would fail at zeros. Up a tree of products of halves, and down it with each half's
- * gradient times the other half: no division, and differentiable as often as one likes. */
+/* Dividing the product by x would fail at zeros. Up a tree of products of halves, and down it
+ * with each half's gradient times the other half: no division, and differentiable as often as
+ * one likes. */
 static void prod_vjp(reel_vjp_call *c)
 {
     int axis = (int)((const reduction_attributes *)c->attributes)->axis, depth = 0;

@@ -1,9 +1,9 @@
-/* reduce.h: what the ops along one axis share: attributes, shape rule, layout, samples, and the loop that
- * deals out their work. Not installed.
+/* reduce.h: what the ops along one axis share: attributes, shape rule, layout, samples, and the
+ * loop that deals out their work. Not installed.
  *
- * Along its axis a tensor is [outer, length, inner]. A kernel sees it either as rows (inner == 1), which
- * it works off one after the other, or as tiles of columns, in which it runs along `inner` so that
- * the compiler can vectorise it.
+ * Along its axis a tensor is [outer, length, inner]. A kernel sees it either as rows (inner == 1),
+ * which it works off one after the other, or as tiles of columns, in which it runs along `inner` so
+ * that the compiler can vectorise it.
  */
 #ifndef REEL_REDUCE_H
 #define REEL_REDUCE_H
@@ -37,8 +37,8 @@ reel_var reel__reduce_all(const reel_op *, reel_var v);
 reel_var reel__flatten(reel_var v);
 /* In a reduction's VJP: y or dy with the axis kept as 1. */
 reel_var reel__kept(const reel_vjp_call *, reel_var);
-/* For ops that are composed: the length of an axis, or false after an error that names `op`. A bad handle passes
- * with length 0: what is recorded next reports it. */
+/* For ops that are composed: the length of an axis, or false after an error that names `op`. A
+ * bad handle passes with length 0: what is recorded next reports it. */
 bool reel__axis_length(reel_var v, int axis, const char *op, int64_t *length);
 
 /* ---- kernels along an axis ----------------------------------------------------------------- */
@@ -47,7 +47,8 @@ bool reel__axis_length(reel_var v, int axis, const char *op, int64_t *length);
 typedef struct {
     /* `rows` rows of n elements each; outputs are dense as well */
     void (*rows)(const void *x, void *y, int64_t rows, int64_t n);
-    /* n rows of `width` ≤ COLUMNS elements, `stride` apart; outputs too where there are n of them */
+    /* n rows of `width` ≤ COLUMNS elements, `stride` apart; outputs too where there are n of
+     * them */
     void (*columns)(const void *x, void *y, int64_t n, int64_t stride, int64_t width);
     size_t x_element, y_element;
     bool keeps_length; /* y is as long as x, rather than 1 */

@@ -255,8 +255,14 @@ static const reel_sample at_samples[] = {
     { 0 },
 };
 
+static int64_t index_of_at(const void *attributes)
+{
+    return ((const at_attributes *)attributes)->index;
+}
+
 REEL_OP(at) = {
     .name = "at",
+    .at_index = index_of_at,
     .kind = REEL_VIEW,
     .inputs = 1,
     .doc = "v[index] on axis 0, which goes; a negative index counts from the end. A view.",

@@ -104,7 +104,8 @@ reel_var reel_softmax(reel_var v, int axis)
 
 /* ---- log_softmax --------------------------------------------------------------------------- */
 
-/* dx = dy - exp(y)·Σ dy, where dy counts as 0 at masked entries: a row of nothing else gets zeros. */
+/* dx = dy - exp(y)·Σ dy, where dy counts as 0 at masked entries: a row of nothing else gets
+ * zeros. */
 static void log_softmax_vjp(reel_vjp_call *c)
 {
     int axis = (int)((const along_attributes *)c->attributes)->axis;

@@ -32,7 +32,8 @@ reel_var reel_var_all(reel_var v)
 
 /* ---- norm ---------------------------------------------------------------------------------- */
 
-/* At 0 the root is taken of a constant 1 instead, so that every derivative is 0 there and none is 0/0. */
+/* At 0 the root is taken of a constant 1 instead, so that every derivative is 0 there and none
+ * is 0/0. */
 static reel_var root_of_square(reel_var square)
 {
     if (reel_shape_of(square).rank < 0) {

@@ -1,4 +1,5 @@
-/* derivatives.c: derivatives of compositions, of any order, against closed forms and differences. */
+/* derivatives.c: derivatives of compositions, of any order, against closed forms and
+ * differences. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* errors.c: each misuse gives its message, word for word and with the caller's line, and leaves the
- * tape usable after reel_tape_clear. Bad shapes of each op stand in the ops' own samples, see ops.c. */
+/* errors.c: each misuse gives its message, word for word and with the caller's line, and leaves
+ * the tape usable after reel_tape_clear. Bad shapes of each op stand in the ops' own samples,
+ * see ops.c. */
 #include <reel.h>
 
 #include <criterion/criterion.h>

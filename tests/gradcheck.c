@@ -1,5 +1,6 @@
-/* gradcheck.c: the check must fail where a derivative is wrong, say what is wrong, and blame nothing
- * else. The ops with the wrong derivatives are defined here, as any program may define its own. */
+/* gradcheck.c: the check must fail where a derivative is wrong, say what is wrong, and blame
+ * nothing else. The ops with the wrong derivatives are defined here, as any program may define
+ * its own. */
 #include <criterion/criterion.h>
 #include <float.h>
 #include <math.h>
@@ -101,8 +102,8 @@ static void cube_vjp_by_slope_op(reel_vjp_call *c)
 }
 CUBE(_of_first_order_only, cube_vjp_by_slope_op)
 
-/* Row-wise scaling, y = x·s with x [rows, columns] and s [columns]. As an op of kind REEL_OTHER it sums
- * the broadcast axis itself, or forgets to, or takes the wrong one. */
+/* Row-wise scaling, y = x·s with x [rows, columns] and s [columns]. As an op of kind REEL_OTHER
+ * it sums the broadcast axis itself, or forgets to, or takes the wrong one. */
 static bool scale_rows_shape(reel_shape_call *c)
 {
     c->y = *c->x[0];
@@ -243,6 +244,24 @@ Test(gradcheck, passes_small_and_large_gradients)
         cr_expect_eq(report.verdict, REEL_GRADCHECK_PASSED, "factor %g: %s", factor,
                      report.message);
     }
+}
+
+static reel_var sum_of_scaled_squares(reel_tape *t, void *self)
+{
+    const double *factor = self;
+    return reel_scale(reel_sum_all(reel_square(reel_find_param(t, "x"))), *factor);
+}
+
+Test(gradcheck, steps_far_enough_beside_large_parameters)
+{
+    double factor = 1e-6;
+    reel_tape *t = tape_with("x", REEL_SHAPE(3), (const double[]){ 1e6, -3e5, 2e4 });
+    reel_gradcheck_report report;
+    reel_gradcheck_options options = { .order = 2 };
+    cr_expect(reel_gradcheck(t, sum_of_scaled_squares, &factor, options, &report), "%s",
+              report.message);
+    cr_expect_lt(report.worst_relative_error, 1e-4, "%g", report.worst_relative_error);
+    reel_tape_free(t);
 }
 
 /* ---- wrong ones fail ------------------------------------------------------------------------- */

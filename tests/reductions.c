@@ -1,6 +1,6 @@
-/* reductions.c: sums, extrema, products and softmax along axes: long ones, empty ones, tied, masked and
- * infinite ones. Where sizes matter, elements are small whole numbers, whose sums are exact in any
- * order; the other expected numbers are worked out by hand. */
+/* reductions.c: sums, extrema, products and softmax along axes: long ones, empty ones, tied,
+ * masked and infinite ones. Where sizes matter, elements are small whole numbers, whose sums are
+ * exact in any order; the other expected numbers are worked out by hand. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

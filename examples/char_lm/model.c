@@ -12,8 +12,8 @@ model model_new(reel_tape *t, int symbols, int embedding, int hidden, int layers
     for (int layer = 0; layer < layers; layer++) {
         char name[16];
         snprintf(name, sizeof name, "lstm%d", layer + 1);
-        m.cell[layer] = reel_lstm(t, name, layer ? hidden : embedding, hidden,
-                                  (reel_lstm_options){ 0 });
+        m.cell[layer] =
+            reel_lstm(t, name, layer ? hidden : embedding, hidden, (reel_lstm_options){ 0 });
     }
     m.out = reel_dense(t, "out", hidden, symbols, (reel_dense_options){ 0 });
     return m;
@@ -90,7 +90,8 @@ static reel_var record_loss(const model *m, const forward *f, const window *w)
 
 /* ---- the three uses ------------------------------------------------------------------------ */
 
-double model_train(const model *m, carry *c, const window *w, reel_optimizer *optimizer, double clip)
+double model_train(const model *m, carry *c, const window *w, reel_optimizer *optimizer,
+                   double clip)
 {
     reel_rewind(m->tape);
     forward f = record_forward(m, c, w->steps, w->symbols);

@@ -20,10 +20,14 @@ typedef struct {
 #define FIELD(name) offsetof(options, name)
 static const option table[] = {
     { "--text", "FILE", PATH, FIELD(text), 0, 0, 0, "the text to learn, in any language" },
-    { "--seconds", "N", REAL, FIELD(seconds), 0, 1, 1e9, "for everything (120; with --full no limit)" },
-    { "--full", NULL, FLAG, FIELD(full), 0, 0, 0, "train on to --target, or until nothing is gained" },
-    { "--target", "P", REAL, FIELD(target), 3.2, 1, 256, "the held-out perplexity that ends --full" },
-    { "--updates", "N", WHOLE, FIELD(updates), 0, 1, 1e9, "train for N updates, whatever the time" },
+    { "--seconds", "N", REAL, FIELD(seconds), 0, 1, 1e9,
+      "for everything (120; with --full no limit)" },
+    { "--full", NULL, FLAG, FIELD(full), 0, 0, 0,
+      "train on to --target, or until nothing is gained" },
+    { "--target", "P", REAL, FIELD(target), 3.2, 1, 256,
+      "the held-out perplexity that ends --full" },
+    { "--updates", "N", WHOLE, FIELD(updates), 0, 1, 1e9,
+      "train for N updates, whatever the time" },
     { "--embedding", "N", WHOLE, FIELD(embedding), 64, 1, 4096, "width of a character's vector" },
     { "--hidden", "N", WHOLE, FIELD(hidden), 256, 1, 8192, "width of an LSTM layer" },
     { "--layers", "N", WHOLE, FIELD(layers), 2, 1, 8, "LSTM layers, one upon the other" },
@@ -31,7 +35,8 @@ static const option table[] = {
     { "--batch", "N", WHOLE, FIELD(batch), 32, 1, 10000, "places of the text read side by side" },
     { "--lr", "X", REAL, FIELD(lr), 5e-3, 1e-9, 10, "Adam's learning rate after the warm-up" },
     { "--clip", "X", REAL, FIELD(clip), 1, 1e-9, 1e9, "largest norm of the gradient" },
-    { "--temperature", "X", REAL, FIELD(temperature), 0.7, 0, 100, "of samples; 0 takes the likeliest" },
+    { "--temperature", "X", REAL, FIELD(temperature), 0.7, 0, 100,
+      "of samples; 0 takes the likeliest" },
     { "--sample", "N", WHOLE, FIELD(sample), 600, 0, 1e6, "characters to write at the end" },
     { "--threads", "N", WHOLE, FIELD(threads), 0, 0, 1024, "0: all cores" },
     { "--seed", "N", WHOLE, FIELD(seed), 1, 0, 4294967295.0, "of parameters and samples" },
@@ -55,8 +60,9 @@ static void print_help(void)
         }
         printf("\n");
     }
-    printf("\nThe last twentieth of the text is held out: it is never trained on, and the perplexity\n"
-           "on it says how well the model reads what it has not seen.\n");
+    printf(
+        "\nThe last twentieth of the text is held out: it is never trained on, and the perplexity\n"
+        "on it says how well the model reads what it has not seen.\n");
 }
 
 static const option *find(const char *name)

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 typedef struct {
-    double started, shown;       /* seconds, as clock_now */
-    double interval;             /* seconds between two lines */
+    double started, shown; /* seconds, as clock_now */
+    double interval;       /* seconds between two lines */
     bool terminal, drawn;
     long updates;
     double characters;           /* trained on since `started`, not counting pauses */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define LINE_PATIENCE 300 /* how far beyond the length a line may run */
+#define LEAD_IN 200 /* characters of held-out text read before writing, and on to a line's end */
 
 /* splitmix64 (Steele, Lea & Flood 2014), as a number in [0, 1). */
 static double draw(uint64_t *state)
@@ -47,6 +48,20 @@ static int32_t choose(const float *logits, int symbols, double temperature, uint
     return best;
 }
 
+/* Reads some of the held-out text, so that the state is one the model knows: zeros occur only once in
+ * its training. The logits are of the character after it. */
+static void read_lead_in(const model *m, const text *t, carry *c, float *logits)
+{
+    int32_t end_of_line = t->symbol['\n'];
+    for (size_t i = 0; i < LEAD_IN + LINE_PATIENCE && t->training + i < t->length; i++) {
+        int32_t symbol = t->data[t->training + i];
+        model_predict(m, c, symbol, logits);
+        if (i >= LEAD_IN && symbol == end_of_line) {
+            break;
+        }
+    }
+}
+
 bool sample_write(const model *m, const text *t, sample_options o, FILE *out)
 {
     carry c;
@@ -54,18 +69,14 @@ bool sample_write(const model *m, const text *t, sample_options o, FILE *out)
         return false;
     }
     float logits[256];
-    int32_t end_of_line = t->symbol['\n'];
-    int32_t symbol = end_of_line >= 0 ? end_of_line : 0;
-    for (long i = 0; i < o.length + LINE_PATIENCE; i++) {
-        model_predict(m, &c, symbol, logits);
-        if (reel_tape_status(m->tape) != REEL_OK) {
-            break;
-        }
-        symbol = choose(logits, t->symbols, o.temperature, &o.seed);
-        if (i >= o.length && symbol == end_of_line) {
+    read_lead_in(m, t, &c, logits);
+    for (long i = 0; i < o.length + LINE_PATIENCE && reel_tape_status(m->tape) == REEL_OK; i++) {
+        int32_t symbol = choose(logits, t->symbols, o.temperature, &o.seed);
+        if (i >= o.length && symbol == t->symbol['\n']) {
             break;
         }
         fputc(t->byte[symbol], out);
+        model_predict(m, &c, symbol, logits);
     }
     fputc('\n', out);
     carry_free(&c);

@@ -8,13 +8,13 @@
 #include "model.h"
 
 typedef struct {
-    double temperature;  /* of the softmax; 0 takes the likeliest symbol */
-    long length;         /* characters; whole lines are written, up to 300 characters more */
+    double temperature; /* of the softmax; 0 takes the likeliest symbol */
+    long length;        /* characters; whole lines are written, up to 300 characters more */
     uint64_t seed;
 } sample_options;
 
-/* Starts after a line's end and writes symbol by symbol, each read back as the next input. False when
- * memory is short; mistakes of the tape are left there. */
+/* Reads a few lines of the held-out text, then writes on from there symbol by symbol, each read back as
+ * the next input. False when memory is short; mistakes of the tape are left there. */
 bool sample_write(const model *, const text *, sample_options, FILE *);
 
 #endif

@@ -63,10 +63,10 @@ bool text_load(text *t, const char *path, const char **reason)
     unsigned char *bytes = read_bytes(file, &t->length);
     bool broken = ferror(file);
     fclose(file);
-    *reason = broken                   ? "cannot be read"
-              : bytes == NULL          ? "is too large for the memory"
-              : t->length < SHORTEST   ? "is too short to learn from"
-                                       : NULL;
+    *reason = broken                 ? "cannot be read"
+              : bytes == NULL        ? "is too large for the memory"
+              : t->length < SHORTEST ? "is too short to learn from"
+                                     : NULL;
     if (*reason == NULL) {
         make_vocabulary(t, bytes);
         t->training = t->length - t->length / HELD_OUT;
@@ -112,7 +112,8 @@ void reader_next(reader *r, int steps, window *w)
 bool window_new(window *w, int steps, int rows)
 {
     size_t size = (size_t)steps * (size_t)rows;
-    *w = (window){ .symbols = malloc(size * sizeof(int32_t)), .targets = malloc(size * sizeof(int32_t)) };
+    *w = (window){ .symbols = malloc(size * sizeof(int32_t)),
+                   .targets = malloc(size * sizeof(int32_t)) };
     return w->symbols && w->targets;
 }
 

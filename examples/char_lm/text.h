@@ -12,11 +12,11 @@
 #include <stdint.h>
 
 typedef struct {
-    int symbols;                 /* different characters */
-    unsigned char byte[256];     /* symbol → byte */
-    int32_t symbol[256];         /* byte → symbol, -1 for a byte that does not occur */
-    int32_t *data;               /* [length], symbols */
-    size_t length, training;     /* the first `training` are to train on, the others are held out */
+    int symbols;             /* different characters */
+    unsigned char byte[256]; /* symbol → byte */
+    int32_t symbol[256];     /* byte → symbol, -1 for a byte that does not occur */
+    int32_t *data;           /* [length], symbols */
+    size_t length, training; /* the first `training` are to train on, the others are held out */
 } text;
 
 /* False, with a reason, when the file cannot be read or is shorter than 1000 characters. */
@@ -25,12 +25,12 @@ void text_free(text *);
 
 typedef struct {
     int steps, rows;
-    int32_t *symbols, *targets;  /* [steps, rows]; the target is the character that follows */
+    int32_t *symbols, *targets; /* [steps, rows]; the target is the character that follows */
 } window;
 
 typedef struct {
     const int32_t *data;
-    size_t stride, position;     /* characters of a row, and how many of them have been read */
+    size_t stride, position; /* characters of a row, and how many of them have been read */
     int rows;
 } reader;
 

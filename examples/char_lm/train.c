@@ -13,6 +13,7 @@
 #define PATIENCE 3        /* evaluations without gain before --full halves the learning rate */
 #define HALVINGS 5        /* of the learning rate, before --full gives up */
 #define GAIN 0.998        /* what counts as gain: a perplexity lower by 0.2 % */
+#define SINGLY 40         /* how much longer a character takes alone than in a window */
 
 typedef struct {
     const model *model;
@@ -24,8 +25,8 @@ typedef struct {
     window window;
     progress progress;
     double started, training_began;
-    double reserve;                 /* seconds that the last evaluation and the samples will take */
-    double next_glance;             /* the part done, or with --full the update, of the next one */
+    double reserve;     /* seconds that the last evaluation and the samples will take */
+    double next_glance; /* the part done, or with --full the update, of the next one */
     double best;
     int without_gain, halvings;
 } run;
@@ -52,8 +53,8 @@ static double seconds_left(const run *r, double done)
     return done > 0 ? (clock_now() - r->training_began) * (1 - done) / done : -1;
 }
 
-/* Rises for some updates, then follows half a cosine down to a twentieth (Loshchilov & Hutter 2017);
- * with --full it stays, and is halved where nothing is gained any more. */
+/* Rises for some updates, then follows half a cosine down to a twentieth (Loshchilov & Hutter
+ * 2017); with --full it stays, and is halved where nothing is gained any more. */
 static double learning_rate(const run *r, double done)
 {
     double warm = fmin(1, (double)(r->progress.updates + 1) / WARM_UP);
@@ -70,8 +71,8 @@ static double learning_rate(const run *r, double done)
 static double evaluate(const run *r, long windows, double *characters)
 {
     const text *t = r->text;
-    reader held_out = reader_over(t->data + t->training, t->length - t->training,
-                                  (int)r->options->batch);
+    reader held_out =
+        reader_over(t->data + t->training, t->length - t->training, (int)r->options->batch);
     carry c;
     window w;
     double loss = 0;
@@ -104,8 +105,8 @@ static double first_evaluation(run *r)
     double characters, began = clock_now();
     double perplexity = evaluate(r, GLANCE, &characters);
     double pace = (clock_now() - began) / characters;
-    r->reserve = 1.2 * pace * (double)(r->text->length - r->text->training) +
-                 40 * pace * r->options->sample;
+    double unseen = (double)(r->text->length - r->text->training);
+    r->reserve = 1.2 * pace * unseen + SINGLY * pace * (r->options->sample + SAMPLE_LEAD_IN);
     printf("%6d held-out perplexity %.1f, untrained\n", 0, perplexity);
     fflush(stdout);
     return perplexity;
@@ -149,7 +150,7 @@ static bool look_up(run *r, double done)
 
 /* ---- the loop ------------------------------------------------------------------------------ */
 
-/* From one window to the next; at the text's end it starts again a little further on, forgetting. */
+/* The next window; at the text's end it starts again, a little further on and without memory. */
 static void next_window(run *r)
 {
     int steps = (int)r->options->steps;
@@ -195,8 +196,9 @@ static void last_evaluation(const run *r, train_result *result)
     result->updates = r->progress.updates;
     result->rate = progress_rate(&r->progress);
     result->last = evaluate(r, 1L << 40, &characters);
-    printf("%6ld held-out perplexity %.2f on all %.0f characters; it began at %.1f; %.0f tokens/s\n",
-           result->updates, result->last, characters, result->first, result->rate);
+    printf(
+        "%6ld held-out perplexity %.2f on all %.0f characters; it began at %.1f; %.0f tokens/s\n",
+        result->updates, result->last, characters, result->first, result->rate);
 }
 
 bool train(const model *m, const text *t, const options *o, double started, train_result *result)

@@ -6,13 +6,14 @@
 #include "options.h"
 
 typedef struct {
-    double first, last;      /* perplexity on the held-out text, before and after; last is over all of it */
+    double first,
+        last; /* perplexity on the held-out text, before and after; last is over all of it */
     long updates;
-    double rate;             /* characters trained on a second */
+    double rate; /* characters trained on a second */
 } train_result;
 
-/* `started` is when the time of --seconds began to run. False when memory is short or the tape has an
- * error. */
+/* `started` is when the time of --seconds began to run. False when memory is short or the tape has
+ * an error. */
 bool train(const model *, const text *, const options *, double started, train_result *);
 
 #endif

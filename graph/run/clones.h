@@ -10,15 +10,16 @@
  *     …
  *     add_rows(n, x, y);
  *
- * The body is compiled for each, with what it calls inline, and the best one the processor has runs.
+ * The body is compiled for each, with what it calls inline, and the best one the processor has
+ * runs.
  */
-#if !defined(REEL_CLONES_H) && !defined(CLONED)
+#ifndef REEL_CLONES_H
 #define REEL_CLONES_H
 
-/* The choice is two tests of a word that the compiler's runtime fills in before main. target_clones
- * would do without them but asks the loader for ifuncs, which clang 14 makes with names that collide
- * between files, musl has not got and sanitizers run too early. Elsewhere the compiler's own target is
- * all: on AArch64 that has NEON. */
+/* The choice is two tests of a word that the compiler's runtime fills in before main.
+ * target_clones would do without them but asks the loader for ifuncs, which clang 14 makes with
+ * names that collide between files, musl has not got and sanitizers run too early. Elsewhere the
+ * compiler's own target is all: on AArch64 that has NEON. */
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAS_AVX512                                                                                 \
     (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&                    \

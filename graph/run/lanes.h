@@ -1,5 +1,6 @@
 /* lanes.h: reductions of a contiguous row in independent lanes, which a compiler turns into vectors
- * without being allowed to reorder floating-point sums. Not installed. For use inside CLONED functions.
+ * without being allowed to reorder floating-point sums. Not installed. For use inside CLONED
+ * functions.
  */
 #ifndef REAL
 #ifndef REEL_LANES_H

@@ -13,7 +13,8 @@
 /* Into how many parts a sum is cut that would otherwise leave threads idle. */
 #define PARTS 16
 
-/* A total in double with the rounding error of its additions (Neumaier 1974, with Knuth's TwoSum). */
+/* A total in double with the rounding error of its additions (Neumaier 1974, with Knuth's
+ * TwoSum). */
 typedef struct {
     double sum, error;
 } compensated;

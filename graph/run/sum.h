@@ -1,9 +1,10 @@
 /* sum.h: summation, shared by the graph's own sum_to and by the reductions of ops/. Not installed.
  *
- * A tensor is seen as [outer, length, inner] and summed along `length`. Runs of 16 elements are added in
- * the tensor's own type; their sums are added in double, with the rounding error carried along where
- * the type is double (Neumaier 1974). The error does not grow with the length: 10^7 numbers of f32 are
- * summed to 2e-7 relative. The order of additions depends on the shape alone, never on the threads.
+ * A tensor is seen as [outer, length, inner] and summed along `length`. Runs of 16 elements are
+ * added in the tensor's own type; their sums are added in double, with the rounding error carried
+ * along where the type is double (Neumaier 1974). The error does not grow with the length: 10^7
+ * numbers of f32 are summed to 2e-7 relative. The order of additions depends on the shape alone,
+ * never on the threads.
  */
 #ifndef REEL_SUM_H
 #define REEL_SUM_H

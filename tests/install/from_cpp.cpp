@@ -1,4 +1,4 @@
-/* reel used from C++: the header compiles, the library links, tanh(0.5) and its gradient are right. */
+// reel from C++: the header compiles, the library links, tanh(0.5) and its slope are right.
 #include <cmath>
 #include <cstdio>
 

@@ -12,9 +12,11 @@ set(outside "${WORK}/build")
 file(REMOVE_RECURSE "${WORK}")
 step("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${prefix}")
 
+set(public reel.h reel/version.h reel/sites.h reel/graph/export.h reel/graph/graph.h reel/graph/op.h
+  reel/ops/ops.h reel/layers/layers.h reel/optim/optim.h reel/train/train.h reel/io/io.h)
 file(GLOB_RECURSE headers RELATIVE "${prefix}/include" "${prefix}/include/*")
 foreach(header IN LISTS headers)
-  if(NOT header MATCHES "^(reel\\.h|reel/(version|sites|graph/(export|graph|op)|ops/ops|layers/layers|optim/optim|train/train|io/io)\\.h)$")
+  if(NOT header IN_LIST public)
     message(FATAL_ERROR "${header} is installed and is not a public header")
   endif()
 endforeach()

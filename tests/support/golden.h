@@ -1,9 +1,9 @@
 /* golden.h: reads the text files of tests/golden, numbers made by the script of the same name.
  *
- * A line that begins with # is a comment (the versions of what made the numbers); every other line is
- * a row of fields between tabs:
+ * A line that begins with # is a comment (the versions of what made the numbers); every other
+ * line is a row of fields between tabs:
  *
- *     op  label  hash of the sample  shape ("4,5"; "-" is a scalar)  values, hexadecimal, between spaces
+ *     op  label  hash of the sample  shape ("4,5"; "-" is a scalar)  hexadecimal values, spaces
  */
 #ifndef REEL_TEST_GOLDEN_H
 #define REEL_TEST_GOLDEN_H

@@ -101,14 +101,15 @@ uint64_t sample_hash(const reel_op *op, const reel_sample *sample)
     return hash;
 }
 
-bool sample_is_special(const reel_op *op, const reel_sample *sample)
+bool sample_is_special(const reel_op *op, const reel_sample *sample, reel_dtype dtype)
 {
     bool special = false;
     for (int i = 0; i < sample->inputs; i++) {
         int64_t n = reel_shape_size(sample->x[i].shape);
         double *values = sample_values(op, sample, i);
         for (int64_t k = 0; k < n; k++) {
-            special = special || !isfinite(values[k]);
+            double value = dtype == REEL_F32 ? (double)(float)values[k] : values[k];
+            special = special || !isfinite(value);
         }
         free(values);
     }
@@ -135,8 +136,8 @@ static reel_var leaf(reel_tape *t, bool index, reel_shape shape, const double *v
 /* What fills the room between the elements of a strided input: a kernel that reads it is seen. */
 #define FILLER 1e9
 
-/* The layout of a strided input: axes 0 and last swapped, the last one backwards, one filler element
- * before and two after on every axis. */
+/* The layout of a strided input: axes 0 and last swapped, the last one backwards, one filler
+ * element before and two after on every axis. */
 static size_t place_in_block(const reel_shape *shape, const reel_shape *block, int64_t element)
 {
     int64_t at[REEL_MAX_RANK] = { 0 }, place = 0;

@@ -1,5 +1,6 @@
-/* sample.h: an op's samples as numbers and as calls. The tests over the op table, the tool that writes
- * samples down for the golden script and the page docs/ops.md all see a sample through this. */
+/* sample.h: an op's samples as numbers and as calls. The tests over the op table, the tool that
+ * writes samples down for the golden script and the page docs/ops.md all see a sample through
+ * this. */
 #ifndef REEL_TEST_SAMPLE_H
 #define REEL_TEST_SAMPLE_H
 
@@ -10,16 +11,17 @@ int sample_count(const reel_op *);
 
 bool sample_is_index(const reel_op *, int input);
 
-/* The numbers of one input, in row-major order; free() them. Without values of its own a sample's input
- * is uniform in [lo, hi], drawn from splitmix64 seeded by the FNV hash of "op/label/input". */
+/* The numbers of one input, in row-major order; free() them. Without values of its own a
+ * sample's input is uniform in [lo, hi], drawn from splitmix64 seeded by the FNV hash of
+ * "op/label/input". */
 double *sample_values(const reel_op *, const reel_sample *, int input);
 
-/* Of everything that decides the right answer: attributes, shapes, numbers. Golden rows carry it, so
- * that a changed sample is seen to have changed. */
+/* Of everything that decides the right answer: attributes, shapes, numbers. Golden rows carry
+ * it, so that a changed sample is seen to have changed. */
 uint64_t sample_hash(const reel_op *, const reel_sample *);
 
-/* True when an input holds NaN or infinity. */
-bool sample_is_special(const reel_op *, const reel_sample *);
+/* True when an input holds NaN or infinity, or what is infinite in the type. */
+bool sample_is_special(const reel_op *, const reel_sample *, reel_dtype);
 
 /* How an input is handed over; to be joined with |. */
 typedef enum {

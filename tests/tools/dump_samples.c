@@ -1,5 +1,6 @@
 /* dump_samples.c: writes every good sample of every op as JSON, one object a line, for
- * tests/golden/ops.py. Numbers are hexadecimal texts ("0x1.8p+0", "inf", "nan"), so no digit is lost. */
+ * tests/golden/ops.py. Numbers are hexadecimal texts ("0x1.8p+0", "inf", "nan"), so no digit is
+ * lost. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>

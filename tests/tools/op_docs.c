@@ -1,5 +1,5 @@
-/* op_docs.c: writes docs/ops.md, the page of all operations, out of the op table: what an entry says of
- * itself, and its samples as examples. */
+/* op_docs.c: writes docs/ops.md, the page of all operations, out of the op table: what an entry
+ * says of itself, and its samples as examples. */
 #include <inttypes.h>
 #include <string.h>
 
