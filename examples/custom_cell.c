@@ -1,5 +1,6 @@
 /* custom_cell: a recurrent cell of one's own, and the proof that its gradients are right, first and
  * second order. */
+/* clang-format off: word for word as in README.md */
 #include <reel.h>
 
 typedef struct {

@@ -25,7 +25,10 @@ static bool check_scalar(reel_tape *t, uint32_t y, const char *caller)
 /* Ones or zeros in the shape of a node, without a buffer of that size. */
 static reel_var constant_like(reel_tape *t, uint32_t index, double value)
 {
-    return reel_expand(reel_scalar(t, value), reel__shape_entry_of(t, index)->shape);
+    t->nested++; /* the stamped call goes on */
+    reel_var constant = reel_expand(reel_scalar(t, value), reel__shape_entry_of(t, index)->shape);
+    t->nested--;
+    return constant;
 }
 
 /* Memory for the lists of one call, freed by drop(). */
@@ -226,8 +229,11 @@ reel_status reel_hvp(reel_var loss, int n, const reel_var x[], const reel_var v[
     if (!take(t, (size_t)n, &room)) {
         return poisoned(t, n, out);
     }
+    t->nested++;
     reel_status status = reel_gradients(loss, n, x, room.grad);
     status = status == REEL_OK ? combined(t, "hvp", n, room.grad, v, n, x, out) : poisoned(t, n, out);
+    t->nested--;
+    reel__forget_site(t);
     drop(t, &room);
     return status;
 }

@@ -25,6 +25,7 @@ reel_var reel__fail_text(reel_tape *t, reel_status status, const char *op, const
         error->status = status;
         snprintf(error->op, sizeof error->op, "%s", op);
         snprintf(error->text, sizeof error->text, "%s", text);
+        error->step[0] = '\0';
         error->line = t->site_line;
         error->file = t->site_line ? ((const char *const *)t->files.data)[t->site_file] : NULL;
         error->fresh = t->site_line == 0;
@@ -67,10 +68,10 @@ const char *reel_tape_error(const reel_tape *tape)
     reel_tape *t = (reel_tape *)tape; /* the text is composed on demand, into the tape's own room */
     const reel__error *error = &t->error;
     if (error->file) {
-        snprintf(t->error_text, sizeof t->error_text, "%s at %s:%d: %s", error->op,
-                 base_name(error->file), error->line, error->text);
+        snprintf(t->error_text, sizeof t->error_text, "%s at %s:%d%s: %s", error->op,
+                 base_name(error->file), error->line, error->step, error->text);
     } else {
-        snprintf(t->error_text, sizeof t->error_text, "%s: %s", error->op, error->text);
+        snprintf(t->error_text, sizeof t->error_text, "%s%s: %s", error->op, error->step, error->text);
     }
     return t->error_text;
 }
@@ -147,16 +148,21 @@ static int64_t step_of(const reel_tape *t, const reel__node *node)
     return ((const reel__mark *)t->marks.data)[node->mark].step;
 }
 
-void reel__describe_node(const reel_tape *t, uint32_t index, char *out, size_t size)
+void reel__fail_node(reel_tape *t, uint32_t index, reel_status status, const char *text)
 {
     const reel__node *node = reel__node_at(t, index);
-    size_t used = (size_t)snprintf(out, size, "%s%s", node->flags & REEL__BACKWARD ? "backward " : "",
-                                   node->op->name);
-    if (node->line && used < size) {
-        const char *file = ((const char *const *)t->files.data)[node->file];
-        used += (size_t)snprintf(out + used, size - used, " at %s:%d", base_name(file), (int)node->line);
+    char op[64];
+    if (t->error.status != REEL_OK) {
+        return;
     }
-    if (step_of(t, node) >= 0 && used < size) {
-        snprintf(out + used, size - used, ", step %lld", (long long)step_of(t, node));
+    snprintf(op, sizeof op, "%s%s", node->flags & REEL__BACKWARD ? "backward " : "", node->op->name);
+    reel__fail_text(t, status, op, text);
+    if (node->line) {
+        t->error.file = ((const char *const *)t->files.data)[node->file];
+        t->error.line = node->line;
+        t->error.fresh = false;
+    }
+    if (step_of(t, node) >= 0) {
+        snprintf(t->error.step, sizeof t->error.step, ", step %lld", (long long)step_of(t, node));
     }
 }

@@ -106,7 +106,7 @@ bool reel_find_nan(reel_var v, char *report, size_t size)
     reel__evaluate(t, 1, &index, (reel__evaluate_options){ .check_finite = true, .replay = true });
     bool found = t->error.status == REEL_NOT_FINITE;
     if (found && report) {
-        snprintf(report, size, "%s: %s", t->error.op, t->error.text);
+        snprintf(report, size, "%s", reel_tape_error(t));
     }
     if (found || t->error.status == REEL_OK || before.status != REEL_OK) {
         t->error = before;

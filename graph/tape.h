@@ -122,6 +122,7 @@ typedef struct {
 typedef struct {
     reel_status status;
     char op[64];
+    char step[32];            /* ", step 3", or nothing */
     char text[1024];
     const char *file;
     int line;
@@ -208,8 +209,8 @@ bool reel__contiguous(const reel_shape *, const int64_t *stride);
 
 reel_var reel__fail_text(reel_tape *, reel_status, const char *op, const char *text);
 uint16_t reel__file_index(reel_tape *, const char *file);
-/* "matmul at cell.c:41, step 3" */
-void reel__describe_node(const reel_tape *, uint32_t index, char *out, size_t size);
+/* An error in running a node: it is at the line that recorded the node, not at the one that reads its value. */
+void reel__fail_node(reel_tape *, uint32_t index, reel_status, const char *text);
 
 /* ---- record.c ------------------------------------------------------------------------------ */
 

@@ -120,13 +120,16 @@ reel_status reel_read_f64(reel_var v, double *out, size_t n)
 reel_status reel_read_indices(reel_var v, int32_t *out, size_t n)
 {
     uint32_t index;
-    const void *data = check_room(v, "read_indices", out, n) ? computed(v, "read_indices", (int64_t)n, &index) : NULL;
-    if (data == NULL) {
+    if (!check_room(v, "read_indices", out, n) || !reel__resolve(v.tape, v, "read_indices", &index)) {
         return status_of(v);
     }
     if (!(reel__node_at(v.tape, index)->flags & REEL__INDEX)) {
         reel_fail(v.tape, REEL_BAD_ARGUMENT, "read_indices", "the value is not an index tensor");
         return REEL_BAD_ARGUMENT;
+    }
+    const void *data = computed(v, "read_indices", (int64_t)n, &index);
+    if (data == NULL) {
+        return status_of(v);
     }
     memcpy(out, data, n * sizeof *out);
     return REEL_OK;

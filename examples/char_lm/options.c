@@ -33,7 +33,7 @@ static const option table[] = {
     { "--layers", "N", WHOLE, FIELD(layers), 2, 1, 8, "LSTM layers, one upon the other" },
     { "--steps", "N", WHOLE, FIELD(steps), 100, 1, 10000, "characters a gradient goes back" },
     { "--batch", "N", WHOLE, FIELD(batch), 32, 1, 10000, "places of the text read side by side" },
-    { "--lr", "X", REAL, FIELD(lr), 5e-3, 1e-9, 10, "Adam's learning rate after the warm-up" },
+    { "--lr", "X", REAL, FIELD(lr), 0.015, 1e-9, 10, "Adam's learning rate after the warm-up" },
     { "--clip", "X", REAL, FIELD(clip), 1, 1e-9, 1e9, "largest norm of the gradient" },
     { "--temperature", "X", REAL, FIELD(temperature), 0.7, 0, 100,
       "of samples; 0 takes the likeliest" },

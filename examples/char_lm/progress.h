@@ -1,4 +1,4 @@
-/* progress.h: one line that says how training goes: redrawn on a terminal, now and then elsewhere. */
+/* progress.h: a line that says how training goes: redrawn on a terminal, now and then elsewhere. */
 #ifndef CHAR_LM_PROGRESS_H
 #define CHAR_LM_PROGRESS_H
 
@@ -19,8 +19,8 @@ typedef struct {
 double clock_now(void);
 
 void progress_begin(progress *);
-/* After an update. `done` is the part of the training that lies behind, from 0 to 1; seconds_left is
- * negative when nobody knows. */
+/* After an update. `done` is the part of the training that lies behind, from 0 to 1; seconds_left
+ * is negative when nobody knows. */
 void progress_update(progress *, double loss, double characters, double done, double seconds_left);
 /* Around other work and its output: clears the line, and leaves the time out of tokens/s. */
 void progress_pause(progress *);

@@ -1,11 +1,10 @@
-/* sample.c: one character at a time, from the distribution that the model gives for the next one. */
+/* sample.c: one character at a time, drawn from what the model says about the next one. */
 #include "sample.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #define LINE_PATIENCE 300 /* how far beyond the length a line may run */
-#define LEAD_IN 200 /* characters of held-out text read before writing, and on to a line's end */
 
 /* splitmix64 (Steele, Lea & Flood 2014), as a number in [0, 1). */
 static double draw(uint64_t *state)
@@ -48,15 +47,15 @@ static int32_t choose(const float *logits, int symbols, double temperature, uint
     return best;
 }
 
-/* Reads some of the held-out text, so that the state is one the model knows: zeros occur only once in
- * its training. The logits are of the character after it. */
+/* Reads some of the held-out text, so that the state is one the model knows: it has met zeros only
+ * at the start of its training, and writes gibberish after them. The logits are for what follows. */
 static void read_lead_in(const model *m, const text *t, carry *c, float *logits)
 {
     int32_t end_of_line = t->symbol['\n'];
-    for (size_t i = 0; i < LEAD_IN + LINE_PATIENCE && t->training + i < t->length; i++) {
+    for (size_t i = 0; i < SAMPLE_LEAD_IN + LINE_PATIENCE && t->training + i < t->length; i++) {
         int32_t symbol = t->data[t->training + i];
         model_predict(m, c, symbol, logits);
-        if (i >= LEAD_IN && symbol == end_of_line) {
+        if (i >= SAMPLE_LEAD_IN && symbol == end_of_line) {
             break;
         }
     }

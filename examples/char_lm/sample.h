@@ -13,8 +13,11 @@ typedef struct {
     uint64_t seed;
 } sample_options;
 
-/* Reads a few lines of the held-out text, then writes on from there symbol by symbol, each read back as
- * the next input. False when memory is short; mistakes of the tape are left there. */
+enum { SAMPLE_LEAD_IN = 200 };
+
+/* Reads some lines of the held-out text, at least SAMPLE_LEAD_IN characters, then writes on from
+ * there symbol by symbol, each read back as the next input. False when memory is short; mistakes of
+ * the tape are left there. */
 bool sample_write(const model *, const text *, sample_options, FILE *);
 
 #endif

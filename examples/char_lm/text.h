@@ -34,7 +34,7 @@ typedef struct {
     int rows;
 } reader;
 
-/* Reads `length` characters in `rows` parts of equal length; fewer rows where there is little to read. */
+/* Reads `length` characters in `rows` equal parts; in fewer where there is little to read. */
 reader reader_over(const int32_t *data, size_t length, int rows);
 /* Fills in the next window of at most `steps` steps; it has 0 steps at the end. */
 void reader_next(reader *, int steps, window *);

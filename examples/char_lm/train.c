@@ -10,8 +10,9 @@
 #define WARM_UP 20        /* updates over which the learning rate rises */
 #define GLANCE 4          /* windows of a row in an evaluation on the way */
 #define FULL_INTERVAL 500 /* updates between evaluations with --full */
-#define PATIENCE 3        /* evaluations without gain before --full halves the learning rate */
-#define HALVINGS 5        /* of the learning rate, before --full gives up */
+#define SLOW_DOWN 400.0   /* updates after which --full lowers the learning rate */
+#define PATIENCE 2        /* evaluations without gain before --full halves it */
+#define HALVINGS 5        /* of it before --full gives up */
 #define GAIN 0.998        /* what counts as gain: a perplexity lower by 0.2 % */
 #define SINGLY 40         /* how much longer a character takes alone than in a window */
 
@@ -50,18 +51,17 @@ static double part_done(const run *r)
 
 static double seconds_left(const run *r, double done)
 {
-    return done > 0 ? (clock_now() - r->training_began) * (1 - done) / done : -1;
+    return done > 0.01 ? (clock_now() - r->training_began) * (1 - done) / done : -1;
 }
 
 /* Rises for some updates, then follows half a cosine down to a twentieth (Loshchilov & Hutter
- * 2017); with --full it stays, and is halved where nothing is gained any more. */
+ * 2017); with --full it falls as 1/√updates, and is halved where nothing is gained any more. */
 static double learning_rate(const run *r, double done)
 {
-    double warm = fmin(1, (double)(r->progress.updates + 1) / WARM_UP);
-    double fall = r->options->full || done < 0
-                      ? ldexp(1, -r->halvings)
-                      : 0.05 + 0.95 * 0.5 * (1 + cos(3.14159265358979 * done));
-    return r->options->lr * warm * fall;
+    double update = (double)r->progress.updates + 1;
+    double fall = r->options->full ? sqrt(fmin(1, SLOW_DOWN / update)) * ldexp(1, -r->halvings)
+                                   : 0.05 + 0.95 * 0.5 * (1 + cos(3.14159265358979 * done));
+    return r->options->lr * fmin(1, update / WARM_UP) * fall;
 }
 
 /* ---- evaluation ---------------------------------------------------------------------------- */
@@ -153,13 +153,16 @@ static bool look_up(run *r, double done)
 /* The next window; at the text's end it starts again, a little further on and without memory. */
 static void next_window(run *r)
 {
-    int steps = (int)r->options->steps;
-    reader_next(&r->reader, steps, &r->window);
-    if (r->window.steps < steps && r->reader.stride >= 2 * (size_t)steps) {
-        r->reader.position = (size_t)(r->progress.updates * 37 % steps);
-        carry_forget(&r->carry);
-        reader_next(&r->reader, steps, &r->window);
+    size_t steps = (size_t)r->options->steps;
+    reader_next(&r->reader, (int)steps, &r->window);
+    if (r->window.steps == (int)steps) {
+        return;
     }
+    size_t slack = r->reader.stride > steps ? r->reader.stride - steps : 0;
+    size_t shifts = 1 + (slack < steps ? slack : steps);
+    r->reader.position = (size_t)r->progress.updates % shifts;
+    carry_forget(&r->carry);
+    reader_next(&r->reader, (int)steps, &r->window);
 }
 
 static bool loop(run *r)

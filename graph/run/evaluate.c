@@ -259,18 +259,9 @@ void reel_kernel_fail(const reel_kernel_call *call, const char *format, ...)
 
 /* ---- one node ------------------------------------------------------------------------------ */
 
-/* The place that counts is where the node was recorded, not where its value is read. */
 static bool fail_at(const execution *e, uint32_t index, reel_status status, const char *text)
 {
-    reel_tape *t = e->t;
-    bool first = t->error.status == REEL_OK;
-    char where[256];
-    reel__describe_node(t, index, where, sizeof where);
-    reel__fail_text(t, status, where, text);
-    if (first && reel__node_at(t, index)->line) {
-        t->error.file = NULL;
-        t->error.fresh = false;
-    }
+    reel__fail_node(e->t, index, status, text);
     return false;
 }
 
