@@ -87,6 +87,8 @@ typedef struct {
     bool accumulate;         /* add to y instead of overwriting it; only where the op says .accumulates */
     int threads;             /* how many the kernel may use */
     uint64_t seed, stream;   /* for random ops: the tape's seed and the node's own stream */
+    unsigned constant;       /* bit i: input i is (part of) a parameter, the same for many calls */
+    reel_tape *tape;         /* for what the library's own kernels keep about constant inputs */
     void *scratch;           /* .scratch bytes, 64-byte aligned */
     char *error;             /* private to reel_kernel_fail */
 } reel_kernel_call;

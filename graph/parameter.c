@@ -2,6 +2,7 @@
  * a multiple of 64 bytes, so that an optimiser is one pass over memory. */
 #include <string.h>
 
+#include "run/threads.h"
 #include "tape.h"
 
 const reel_op reel__param_op = { .name = "param", .kind = REEL_LEAF, .doc = "A parameter." };
@@ -56,12 +57,14 @@ static size_t block_bytes(const reel_tape *t, size_t capacity)
     return capacity ? capacity * t->element + REEL__ALIGNMENT : 0;
 }
 
+/* What was taken from the parameters is about to be wrong. */
 static void drop_aliases(reel_tape *t)
 {
     for (size_t i = 0; i < t->aliases.count; i++) {
         reel__drop_value(t, ((uint32_t *)t->aliases.data)[i]);
     }
     t->aliases.count = 0;
+    reel__forget_prepared(t);
 }
 
 static bool grow_flat(reel_tape *t, size_t count)
@@ -124,7 +127,9 @@ static bool initialise(reel_tape *t, const reel__param *param, const reel_init *
         return false;
     }
     reel_init_key key = { t->options.seed, param->name_hash };
+    int before = reel__set_threads(t->threads);
     bool filled = param->count == 0 || init->fill == NULL || init->fill(init, key, param->shape, values);
+    reel__set_threads(before);
     if (filled && init->fill) {
         store_doubles(t, t->flat_values + param->offset * t->element, values, param->count);
     } else if (!filled) {

@@ -17,7 +17,7 @@ reel_shape reel_shape_from(int rank, const int64_t *dim)
 int64_t reel_shape_size(reel_shape shape)
 {
     int64_t size = 1;
-    for (int i = 0; i < shape.rank; i++) {
+    for (int i = 0; i < shape.rank && i < REEL_MAX_RANK; i++) {
         size *= shape.dim[i];
     }
     return size;
@@ -26,7 +26,8 @@ int64_t reel_shape_size(reel_shape shape)
 bool reel_shape_equal(reel_shape a, reel_shape b)
 {
     return a.rank == b.rank &&
-           (a.rank <= 0 || memcmp(a.dim, b.dim, (size_t)a.rank * sizeof a.dim[0]) == 0);
+           (a.rank <= 0 || a.rank > REEL_MAX_RANK ||
+            memcmp(a.dim, b.dim, (size_t)a.rank * sizeof a.dim[0]) == 0);
 }
 
 const char *reel_shape_text(char out[REEL_SHAPE_TEXT_SIZE], reel_shape shape)

@@ -61,6 +61,7 @@ void reel_tape_free(reel_tape *t)
         entry->call(entry->self);
     }
     drop_values(t);
+    reel__forget_prepared(t);
     reel__pool_free(t);
     reel__list_free(t, &t->nodes, sizeof(reel__node));
     reel__list_free(t, &t->values, sizeof(reel__value));
@@ -81,6 +82,7 @@ void reel_tape_free(reel_tape *t)
     reel__list_free(t, &t->hidden_order, sizeof(uint64_t));
     reel__list_free(t, &t->keys, sizeof(uint32_t));
     reel__list_free(t, &t->redirect, sizeof(uint32_t));
+    reel__list_free(t, &t->prepared, sizeof(reel__prepared));
     reel__arena_free(t, &t->recorded);
     reel__arena_free(t, &t->store);
     reel__resize(t, t->scratch, t->scratch_size, 0);

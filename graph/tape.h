@@ -94,6 +94,14 @@ typedef struct {
     uint32_t param, node;
 } reel__pending;              /* a gradient that reel_backward recorded and nobody has computed yet */
 
+/* A constant factor in the order in which products read it; see run/prepared.c. */
+typedef struct {
+    const void *data;
+    int64_t rows, columns, row_stride, column_stride;
+    uint32_t uses;
+    reel__buffer *packed;     /* NULL: not worth it yet */
+} reel__prepared;
+
 typedef struct reel__on_free {
     struct reel__on_free *next;
     void (*call)(void *self);
@@ -146,6 +154,7 @@ struct reel_tape {
     reel__list pending;       /* reel__pending */
     reel__list kept;          /* uint32_t: nodes with REEL__KEEP or REEL__ASKED, not yet computed */
     reel__list aliases;       /* uint32_t: nodes whose held value looks into the parameters */
+    reel__list prepared;      /* reel__prepared: until a parameter changes */
     reel__list redirect;      /* uint32_t: the node whose value is this one's, or REEL__NONE; see plan/plan.h */
     reel__list keys;          /* uint32_t: a hidden node runs behind the node of this number */
     reel__list order, uses, into, placed, joins, hidden_order; /* the executor's own, see run/evaluate.c */
@@ -306,16 +315,21 @@ bool reel__flush(reel_tape *);
 bool reel__tensor_of(const reel_tape *, uint32_t index, reel_tensor *);
 void reel__drop_value(reel_tape *, uint32_t index);
 
-/* ---- run/strides.c, run/elementwise.c ------------------------------------------------------ */
+/* ---- run/elementwise.c --------------------------------------------------------------------- */
 
-/* Copies a strided tensor to contiguous memory. */
-void reel__pack(const reel_tensor *, size_t element, void *out, int threads);
 void reel__run_elementwise(const reel_op *, reel_dtype, size_t element, const reel_kernel_call *);
 
 /* ---- ancestors.c --------------------------------------------------------------------------- */
 
 /* (*needed)[i] is 1 for index and everything below it; index + 1 bytes, to be freed by reel__resize. */
 bool reel__ancestors(reel_tape *, uint32_t index, uint8_t **needed);
+
+/* ---- run/prepared.c ------------------------------------------------------------------------ */
+
+/* The packed form of a factor that lies in the parameters, or NULL while it has been used too little. */
+const void *reel__prepared_factor(reel_tape *, const void *data, int64_t rows, int64_t columns, int64_t row_stride,
+                                  int64_t column_stride);
+void reel__forget_prepared(reel_tape *);
 
 /* ---- finite.c ------------------------------------------------------------------------------ */
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "run/strides.h"
 #include "tape.h"
 
 reel_shape reel_shape_of(reel_var v)

@@ -3,12 +3,11 @@
 #include <limits.h>
 #include <math.h>
 
-#include "gemm.h"
-#include "ops.h"
-
+#include "../graph/run/gemm.h"
+#include "../graph/run/packed.h"
 #include "../graph/run/strides.h"
-
-void reel__pack(const reel_tensor *, size_t element, void *out, int threads);
+#include "../graph/tape.h"
+#include "ops.h"
 
 typedef struct {
     int64_t transpose_a, transpose_b;
@@ -285,6 +284,22 @@ static void multiply_all(const product *p, int64_t batch, int threads)
     }
 }
 
+/* A few rows by a weight, as in the steps of a loop: packing the weight is worth it once for all of them. */
+static bool multiply_prepared(const reel_kernel_call *c, const product *p)
+{
+    reel__gemm_call g = p->first;
+    if (!(c->constant & 2u) || g.transpose_a || g.m > REEL__PACKED_ROWS || g.m == 0 || g.k == 0 || g.n < 4) {
+        return false;
+    }
+    g.a = p->a.data;
+    g.b = reel__prepared_factor(c->tape, p->b.data, g.k, g.n, p->b.row_stride, p->b.column_stride);
+    if (g.b == NULL) {
+        return false;
+    }
+    reel__gemm_packed(p->dtype, &g, c->threads);
+    return true;
+}
+
 static void matmul(const reel_kernel_call *c, reel_dtype dtype, size_t element)
 {
     product p = { .dtype = dtype, .element = element };
@@ -301,7 +316,9 @@ static void matmul(const reel_kernel_call *c, reel_dtype dtype, size_t element)
     suits_blas(&p.a, &g->transpose_a, &g->lda);
     suits_blas(&p.b, &g->transpose_b, &g->ldb);
 
-    multiply_all(&p, reel_shape_size(p.lead), c->threads);
+    if (p.lead.rank > 0 || !multiply_prepared(c, &p)) {
+        multiply_all(&p, reel_shape_size(p.lead), c->threads);
+    }
 }
 
 static void matmul_f32(const reel_kernel_call *c)

@@ -14,6 +14,7 @@
 #define PATIENCE 2        /* evaluations without gain before --full halves it */
 #define HALVINGS 5        /* of it before --full gives up */
 #define GAIN 0.998        /* what counts as gain: a perplexity lower by 0.2 % */
+#define LEAST 0.3         /* of --seconds is for training, however long the rest takes */
 #define SINGLY 40         /* how much longer a character takes alone than in a window */
 
 typedef struct {
@@ -45,7 +46,8 @@ static double part_done(const run *r)
     const options *o = r->options;
     double by_updates = o->updates > 0 ? (double)r->progress.updates / o->updates : -1;
     double length = r->started + o->seconds - r->reserve - r->training_began;
-    double by_time = o->seconds > 0 ? (clock_now() - r->training_began) / fmax(length, 1e-3) : -1;
+    length = fmax(length, LEAST * o->seconds);
+    double by_time = o->seconds > 0 ? (clock_now() - r->training_began) / length : -1;
     return fmin(fmax(by_updates, by_time), 1);
 }
 

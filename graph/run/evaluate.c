@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../tape.h"
+#include "strides.h"
 #include "threads.h"
 
 #define PINNED 0x40000000u
@@ -458,7 +459,10 @@ static bool call_kernel(execution *e, uint32_t index, const operands *o, bool ac
     error[0] = '\0';
     reel_kernel_call call = { .inputs = (int)node->inputs, .x = o->x, .attributes = node->attributes,
                               .accumulate = accumulate, .threads = t->threads, .seed = t->options.seed,
-                              .error = error };
+                              .error = error, .tape = t };
+    for (uint32_t i = 0; node->op->kind == REEL_CONTRACTION && i < node->inputs; i++) {
+        call.constant |= (unsigned)looks_into_params(t, o->x[i].data) << i;
+    }
     call.y = (reel_tensor){ reel__value_at(t, index)->data, &shape->shape, shape->stride };
     if (node->op->random) {
         memcpy(&call.stream, (const char *)node->attributes + reel__stream_offset(node->op), sizeof call.stream);

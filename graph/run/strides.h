@@ -25,6 +25,9 @@ void reel__walk_seek(const reel__walk *, int64_t position, reel__cursor *);
 void reel__walk_advance(const reel__walk *, int64_t n, reel__cursor *);
 void reel__gather_run(const void *from, int64_t stride, int64_t n, size_t element, void *out);
 
+/* Copies a strided tensor to contiguous memory. */
+void reel__pack(const reel_tensor *, size_t element, void *out, int threads);
+
 /* Into how many parts n elements are worth splitting: a thread costs a few microseconds. */
 #define REEL__ELEMENTS_A_THREAD 16384
 static inline int reel__parts(int64_t n, int threads)

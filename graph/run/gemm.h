@@ -2,7 +2,7 @@
 #ifndef REEL_GEMM_H
 #define REEL_GEMM_H
 
-#include "../graph/graph.h"
+#include "../graph.h"
 
 /* C [m,n] = A [m,k] · B [k,n], or C += …. All matrices are row-major with rows ld elements
  * apart; a transposed one is stored as [k,m], or [n,k]. m may be any size; n, k and the ld fit
