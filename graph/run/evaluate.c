@@ -479,8 +479,12 @@ static bool call_kernel(execution *e, uint32_t index, const operands *o, bool ac
     if (scratch && (call.scratch = reel__scratch(t, scratch)) == NULL) {
         return false;
     }
+    reel_status before = t->error.status;
     node->op->kernel[t->options.dtype](&call);
-    return error[0] == '\0' || fail_at(e, index, REEL_BAD_INDEX, error);
+    if (error[0]) {
+        return fail_at(e, index, REEL_BAD_INDEX, error);
+    }
+    return t->error.status == before;
 }
 
 static bool run_kernel(execution *e, uint32_t index, bool accumulate)

@@ -29,7 +29,7 @@ static reel__prepared *find_or_add(reel_tape *t, const reel__prepared *wanted)
     return &list[t->prepared.count++];
 }
 
-/* Packing only saves time: where there is no room for it, there is no error either. */
+/* Under a memory limit without room for it, a weight stays as it is: packing only saves time. */
 static void pack(reel_tape *t, reel__prepared *entry)
 {
     size_t bytes = reel__packed_size(t->options.dtype, entry->rows, entry->columns);
@@ -37,23 +37,18 @@ static void pack(reel_tape *t, reel__prepared *entry)
     if (limit && t->statistics.bytes_now + 2 * bytes > limit) {
         return;
     }
-    reel__error before = t->error;
     entry->packed = reel__buffer_take(t, bytes);
-    if (entry->packed == NULL) {
-        t->error = before;
-        return;
+    if (entry->packed) {
+        reel__pack_factor(t->options.dtype, entry->rows, entry->columns, entry->data, entry->row_stride,
+                          entry->column_stride, reel__buffer_data(entry->packed));
     }
-    reel__pack_factor(t->options.dtype, entry->rows, entry->columns, entry->data, entry->row_stride,
-                      entry->column_stride, reel__buffer_data(entry->packed));
 }
 
 const void *reel__prepared_factor(reel_tape *t, const void *data, int64_t rows, int64_t columns, int64_t row_stride,
                                   int64_t column_stride)
 {
-    reel__error before = t->error;
     reel__prepared *entry = find_or_add(t, &(reel__prepared){ data, rows, columns, row_stride, column_stride, 0, NULL });
     if (entry == NULL) {
-        t->error = before;
         return NULL;
     }
     if (entry->packed == NULL && ++entry->uses == USES_BEFORE_PACKING) {
