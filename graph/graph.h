@@ -172,17 +172,21 @@ REEL_API reel_var reel_scalar(reel_tape *, double);
 
 /* How a parameter starts. Numbers are drawn in double from Philox 4x32-10 (Salmon et al. 2011) keyed by
  * the tape's seed and the parameter's name, then rounded: the order of creation does not matter, and
- * an f32 tape starts as an f64 one does. A program may write its own `fill`; `words` gives it
- * counter-based random numbers: element i of the parameter draws from counter i. */
+ * an f32 tape starts as an f64 one does. A program may write its own `fill`, with
+ * reel_draw_uniform(key, i) and reel_draw_normal(key, i) for element i. */
 typedef struct reel_init reel_init;
 typedef struct {
     uint64_t seed, name_hash;
+    reel_allocator allocator; /* for what `fill` needs beside `out` */
 } reel_init_key;
 struct reel_init {
     bool (*fill)(const reel_init *, reel_init_key, reel_shape, double *out); /* false: out of memory */
     double a, b;
     int blocks; /* equal column blocks initialised each for itself (an LSTM's gates); 0 means 1 */
 };
+REEL_API double reel_draw_uniform(reel_init_key, int64_t i); /* in [0, 1) */
+REEL_API double reel_draw_normal(reel_init_key, int64_t i);  /* mean 0, standard deviation 1 */
+
 REEL_API reel_init reel_zeros(void);
 REEL_API reel_init reel_constant(double value);
 REEL_API reel_init reel_uniform(double lo, double hi);

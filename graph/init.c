@@ -45,12 +45,12 @@ static double fan_out(reel_shape shape, int blocks)
 
 /* ---- element by element -------------------------------------------------------------------- */
 
-static double draw_uniform(reel_init_key key, int64_t i)
+double reel_draw_uniform(reel_init_key key, int64_t i)
 {
     return reel__philox_uniform(reel__philox(key.seed, key.name_hash, (uint64_t)i), 0);
 }
 
-static double draw_normal(reel_init_key key, int64_t i)
+double reel_draw_normal(reel_init_key key, int64_t i)
 {
     double normal[2];
     reel__philox_normal(reel__philox(key.seed, key.name_hash, (uint64_t)i), normal);
@@ -69,7 +69,7 @@ static bool fill_constant(const reel_init *init, reel_init_key key, reel_shape s
 static bool fill_uniform(const reel_init *init, reel_init_key key, reel_shape shape, double *out)
 {
     for (int64_t i = 0, n = reel_shape_size(shape); i < n; i++) {
-        out[i] = init->a + (init->b - init->a) * draw_uniform(key, i);
+        out[i] = init->a + (init->b - init->a) * reel_draw_uniform(key, i);
     }
     return true;
 }
@@ -77,7 +77,7 @@ static bool fill_uniform(const reel_init *init, reel_init_key key, reel_shape sh
 static bool fill_normal(const reel_init *init, reel_init_key key, reel_shape shape, double *out)
 {
     for (int64_t i = 0, n = reel_shape_size(shape); i < n; i++) {
-        out[i] = init->a + init->b * draw_normal(key, i);
+        out[i] = init->a + init->b * reel_draw_normal(key, i);
     }
     return true;
 }
@@ -147,7 +147,7 @@ static void copy_block(const block *b, factorisation *f, reel_init_key key)
     for (int64_t r = 0; r < b->rows; r++) {
         for (int64_t k = 0; k < b->columns; k++) {
             int64_t place = wide ? r * f->rows + k : k * f->rows + r;
-            f->a[place] = draw_normal(key, b->first + r * b->stride + k);
+            f->a[place] = reel_draw_normal(key, b->first + r * b->stride + k);
         }
     }
 }
@@ -178,7 +178,7 @@ static bool fill_orthogonal(const reel_init *init, reel_init_key key, reel_shape
     factorisation f = { .rows = (int)(rows > columns ? rows : columns),
                         .columns = (int)(rows > columns ? columns : rows) };
     size_t bytes = factorisation_size(&f) * sizeof(double);
-    f.a = reel__plain_resize(NULL, NULL, 0, bytes);
+    f.a = key.allocator.resize(key.allocator.self, NULL, 0, bytes);
     if (f.a == NULL) {
         return false;
     }
@@ -192,7 +192,7 @@ static bool fill_orthogonal(const reel_init *init, reel_init_key key, reel_shape
         done = orthonormalise(&f);
         copy_back(&f, init->a, &b);
     }
-    reel__plain_resize(NULL, f.a, bytes, 0);
+    key.allocator.resize(key.allocator.self, f.a, bytes, 0);
     return done;
 }
 

@@ -126,7 +126,7 @@ static bool initialise(reel_tape *t, const reel__param *param, const reel_init *
     if (values == NULL) {
         return false;
     }
-    reel_init_key key = { t->options.seed, param->name_hash };
+    reel_init_key key = { t->options.seed, param->name_hash, t->options.allocator };
     int before = reel__set_threads(t->threads);
     bool filled = param->count == 0 || init->fill == NULL || init->fill(init, key, param->shape, values);
     reel__set_threads(before);

@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-/* ---- arithmetic (arithmetic.c) --------------------------------------------------------------- */
+/* ---- arithmetic (arithmetic.c, power.c, piecewise.c) --------------------------------------------------------------- */
 REEL_API reel_var reel_add(reel_var a, reel_var b);
 REEL_API reel_var reel_sub(reel_var a, reel_var b);
 REEL_API reel_var reel_mul(reel_var a, reel_var b);
@@ -44,7 +44,7 @@ REEL_API reel_var reel_cos(reel_var x);
 REEL_API reel_var reel_tan(reel_var x);
 REEL_API reel_var reel_erf(reel_var x);
 
-/* ---- activations (activation.c) ------------------------------------------------------------------- */
+/* ---- activations (activation.c, rectifier.c) ------------------------------------------------------------------- */
 REEL_API reel_var reel_sigmoid(reel_var x);
 REEL_API reel_var reel_tanh(reel_var x);
 REEL_API reel_var reel_relu(reel_var x);                     /* gradient 0 at 0 */
@@ -66,7 +66,7 @@ REEL_API reel_var reel_not_equal(reel_var a, reel_var b);
 /* a where condition is not 0, else b; what is not chosen gets gradient 0, even where it is not finite */
 REEL_API reel_var reel_where(reel_var condition, reel_var a, reel_var b);
 
-/* ---- reductions (reduce.c): the axis goes; _keep keeps it as 1; _all takes the whole tensor ---------- */
+/* ---- reductions (sum.c, extremum.c, product.c, statistics.c, cumulate.c): the axis goes; _keep keeps it as 1; _all takes the whole tensor ---------- */
 REEL_API reel_var reel_sum(reel_var v, int axis);            /* pairwise summation */
 REEL_API reel_var reel_mean(reel_var v, int axis);
 REEL_API reel_var reel_max(reel_var v, int axis);            /* gradient at ties: shared evenly; NaN wins */
@@ -108,11 +108,11 @@ typedef struct {
 REEL_API reel_var reel_matmul_ex(reel_var a, reel_var b, reel_matmul_options);
 REEL_API reel_var reel_affine(reel_var x, reel_var W, reel_var b);  /* x·W + b; x [..., in], W [in, out], b [out] */
 
-/* ---- shape (view.c): no data moves ------------------------------------------------------------------- */
+/* ---- shape (view.c, permute.c, slice.c): no data moves ------------------------------------------------------------------- */
 REEL_API reel_var reel_reshape(reel_var v, reel_shape shape);       /* one axis may be -1 */
 REEL_API reel_var reel_transpose(reel_var v, int axis_a, int axis_b);
 REEL_API reel_var reel_permute_n(reel_var v, int n, const int axes[]);
-REEL_API reel_var reel_slice(reel_var v, int axis, int64_t begin, int64_t end);  /* as Python's v[begin:end]: negative counts from the end */
+REEL_API reel_var reel_slice(reel_var v, int axis, int64_t begin, int64_t end);  /* v[begin:end]; negative counts from the end; outside is an error */
 REEL_API reel_var reel_at(reel_var v, int64_t index);               /* v[index] on axis 0, which goes; negative from the end */
 REEL_API reel_status reel_split(reel_var v, int axis, int n, reel_var out[]);    /* n equal parts */
 REEL_API reel_var reel_flip(reel_var v, int axis);
@@ -125,7 +125,7 @@ REEL_API reel_var reel_concat_n(int axis, int n, const reel_var v[]);
 REEL_API reel_var reel_stack_n(int axis, int n, const reel_var v[]);
 REEL_API reel_var reel_pad(reel_var v, int axis, int64_t before, int64_t after);  /* with zeros */
 
-/* ---- by index (gather.c): an index out of range is an error that names it ------------------------------- */
+/* ---- by index (gather.c, pick.c): an index out of range is an error that names it ------------------------------- */
 REEL_API reel_var reel_gather(reel_var table, reel_var indices);    /* table [n, ...], indices [i...] → [i..., ...] */
 REEL_API reel_var reel_scatter_add(reel_var v, reel_var indices, reel_var rows);  /* v with rows[k] added at v[indices[k]] */
 REEL_API reel_var reel_one_hot(reel_var indices, int64_t depth);    /* [i...] → [i..., depth] */

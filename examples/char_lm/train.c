@@ -75,11 +75,11 @@ static double evaluate(const run *r, long windows, double *characters)
     const text *t = r->text;
     reader held_out =
         reader_over(t->data + t->training, t->length - t->training, (int)r->options->batch);
-    carry c;
-    window w;
+    carry c = { 0 };
+    window w = { 0 };
     double loss = 0;
     *characters = 0;
-    bool fine = carry_new(&c, r->model, held_out.rows) &
+    bool fine = carry_new(&c, r->model, held_out.rows) &&
                 window_new(&w, (int)r->options->steps, held_out.rows);
     for (long i = 0; fine && is_fine(r) && i < windows; i++) {
         reader_next(&held_out, (int)r->options->steps, &w);
@@ -191,7 +191,7 @@ static bool begin(run *r, double started)
     r->next_glance = o->full ? FULL_INTERVAL : 0.2;
     r->adam = reel_adam(r->model->tape, (reel_adam_options){ .lr = o->lr });
     r->reader = reader_over(r->text->data, r->text->training, (int)o->batch);
-    return carry_new(&r->carry, r->model, r->reader.rows) &
+    return carry_new(&r->carry, r->model, r->reader.rows) &&
            window_new(&r->window, (int)o->steps, r->reader.rows);
 }
 

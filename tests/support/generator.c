@@ -89,7 +89,7 @@ static const program_line *line_at(const maker *m, int k)
 static int some_value(maker *m)
 {
     int a = random_below(m->r, m->cell->lines), b = random_below(m->r, m->cell->lines);
-    return random_chance(m->r, 50) && b > a ? b : a;
+    return random_chance(m->r, 70) && b > a ? b : a;
 }
 
 static int product(maker *m, int operand, int64_t width)
@@ -179,6 +179,7 @@ static int some_unary(maker *m)
         LINE_FLIP, LINE_STOP_GRADIENT, LINE_DROPOUT, LINE_DROPOUT,
     };
     line_kind kind = kinds[random_below(m->r, (int)(sizeof kinds / sizeof kinds[0]))];
+    kind = random_chance(m->r, 2) ? LINE_CHECKPOINT : kind;
     return unary(m, kind, some_value(m));
 }
 
@@ -344,6 +345,9 @@ static void make_cell(maker *m, int64_t x_width)
 {
     add_sources(m, x_width);
     int wanted = m->cell->lines + 3 + random_below(m->r, 13);
+    if (m->cell->states && random_chance(m->r, 70)) {
+        product(m, random_chance(m->r, 60) ? join(m) : 1, some_width(m->r));
+    }
     wanted = wanted < MOST_LINES - 8 ? wanted : MOST_LINES - 8;
     for (int tries = 0; tries < 40 && m->cell->lines < wanted; tries++) {
         some_line(m);

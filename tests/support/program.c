@@ -1,0 +1,618 @@
+/* program.c: runs a generated program on a tape and notes everything it reads. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "generator.h"
+#include "layers/layers.h"
+#include "ops/ops.h"
+
+#define MOST_WATCHED 48
+#define MOST_STEPS 16
+#define MOST_BATCH 8
+
+/* ---- a run ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    char label[LABEL_SIZE];
+    reel_var value;
+} watched;
+
+typedef struct {
+    const program *p;
+    reel_tape *t;
+    random_source data;
+    results out;
+    reel_var param[MOST_PARAMS];
+    reel_rollout rollout[MOST_LOOPS];
+    reel_var captured[MOST_LOOPS];
+    int watches;
+    watched watch[MOST_WATCHED];
+} run;
+
+static bool has_bit(uint64_t bits, int k)
+{
+    return bits >> (k % 64) & 1u;
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+static result *new_result(results *r, const char *label, size_t n)
+{
+    if (r->count == r->capacity) {
+        r->capacity = r->capacity ? 2 * r->capacity : 32;
+        r->list = realloc(r->list, r->capacity * sizeof *r->list);
+    }
+    result *one = &r->list[r->count++];
+    snprintf(one->label, sizeof one->label, "%s", label);
+    one->n = n;
+    one->numbers = calloc(n + 1, sizeof *one->numbers);
+    return one;
+}
+
+void results_free(results *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        free(r->list[i].numbers);
+    }
+    free(r->list);
+    *r = (results){ 0 };
+}
+
+static void read_value(run *r, const char *label, reel_var v)
+{
+    reel_shape shape = reel_shape_of(v);
+    if (shape.rank >= 0) {
+        result *one = new_result(&r->out, label, (size_t)reel_shape_size(shape));
+        reel_read_f64(v, one->numbers, one->n);
+    }
+}
+
+/* A value that is read at the end at the latest. */
+static void watch(run *r, const char *name, int number, reel_var v)
+{
+    if (r->watches == MOST_WATCHED || v.tape == NULL) {
+        return;
+    }
+    watched *w = &r->watch[r->watches];
+    snprintf(w->label, sizeof w->label, "%s %d", name, number);
+    w->value = has_bit(r->p->kept, r->watches) ? reel_keep(v) : v;
+    if (has_bit(r->p->early, r->watches)) {
+        read_value(r, w->label, v);
+    }
+    r->watches++;
+}
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+static reel_var some_numbers(run *r, reel_shape shape)
+{
+    size_t n = (size_t)reel_shape_size(shape);
+    double *numbers = malloc((n + 1) * sizeof *numbers);
+    for (size_t i = 0; i < n; i++) {
+        numbers[i] = random_real(&r->data, -1, 1);
+    }
+    reel_var v = reel_input_f64(r->t, shape, numbers);
+    free(numbers);
+    return v;
+}
+
+static reel_shape param_shape(const program *p, int k)
+{
+    if (p->param[k].steps) {
+        return REEL_SHAPE(p->param[k].steps, p->param[k].rows, p->param[k].columns);
+    }
+    return p->param[k].rows ? REEL_SHAPE(p->param[k].rows, p->param[k].columns)
+                            : REEL_SHAPE(p->param[k].columns);
+}
+
+static void find_params(run *r)
+{
+    bool first = reel_param_count(r->t) == 0;
+    for (int k = 0; k < r->p->params; k++) {
+        char name[16];
+        snprintf(name, sizeof name, "p%d", k);
+        int64_t rows = r->p->param[k].steps ? 1 : r->p->param[k].rows;
+        double deviation = 0.7 / sqrt(rows > 0 ? (double)rows : 1);
+        r->param[k] = first ? reel_param(r->t, name, param_shape(r->p, k),
+                                         reel_normal(0, deviation))
+                            : reel_find_param(r->t, name);
+    }
+}
+
+/* ---- one step of a cell ---------------------------------------------------------------------- */
+
+typedef struct {
+    run *r;
+    const program_loop *loop;
+    reel_var constant[MOST_LINES];
+    int calls;
+    reel_var captured;
+} stepper;
+
+static reel_var inner_step(void *self, reel_var x, reel_var state[])
+{
+    reel_var W = *(reel_var *)self;
+    return state[0] = reel_tanh(reel_matmul(reel_concat(-1, state[0], x), W));
+}
+
+static reel_var inner_loop(reel_var a, reel_var b, reel_var W)
+{
+    reel_cell cell = { .self = &W, .step = inner_step, .states = 1 };
+    cell.width[0] = reel_shape_of(a).dim[1];
+    reel_var x = reel_stack(0, a, b, a, b, b);
+    return reel_unroll(cell, x, (reel_unroll_options){ 0 }).state[0];
+}
+
+static reel_var layer_norm(reel_var v)
+{
+    reel_var centred = reel_sub(v, reel_mean_keep(v, -1));
+    return reel_mul(centred, reel_rsqrt(reel_shift(reel_var_keep(v, -1), 0.1)));
+}
+
+static reel_var blend(reel_var gate, reel_var b, reel_var c)
+{
+    reel_var z = reel_sigmoid(gate);
+    return reel_add(reel_mul(z, b), reel_mul(reel_shift(reel_neg(z), 1), c));
+}
+
+static reel_var outer(reel_var a, reel_var b, reel_var c)
+{
+    return reel_matmul(a, reel_matmul_ex(b, c, (reel_matmul_options){ .transpose_a = true }));
+}
+
+typedef reel_var (*one_input)(reel_var);
+typedef reel_var (*two_inputs)(reel_var, reel_var);
+
+static const one_input unary_ops[LINE_KINDS] = {
+    [LINE_TANH] = reel_tanh,
+    [LINE_SIGMOID] = reel_sigmoid,
+    [LINE_RELU] = reel_relu,
+    [LINE_SOFTPLUS] = reel_softplus,
+    [LINE_SIN] = reel_sin,
+    [LINE_SQUARE] = reel_square,
+    [LINE_EXP] = reel_exp,
+    [LINE_LAYER_NORM] = layer_norm,
+    [LINE_STOP_GRADIENT] = reel_stop_gradient,
+    [LINE_CHECKPOINT] = reel_checkpoint,
+};
+
+static const two_inputs binary_ops[LINE_KINDS] = {
+    [LINE_ADD] = reel_add,
+    [LINE_SUB] = reel_sub,
+    [LINE_MUL] = reel_mul,
+    [LINE_MAXIMUM] = reel_maximum,
+};
+
+static reel_var record_line(const stepper *s, const program_line *line, const reel_var v[])
+{
+    const reel_var *param = s->r->param;
+    reel_var a = v[line->in[0]], b = v[line->in[1]], c = v[line->in[2]];
+    if (unary_ops[line->kind]) {
+        return unary_ops[line->kind](a);
+    }
+    if (binary_ops[line->kind]) {
+        return binary_ops[line->kind](a, b);
+    }
+    switch (line->kind) {
+    case LINE_MATMUL:
+        return reel_matmul(a, param[line->param]);
+    case LINE_MATMUL_TRANSPOSED:
+        return reel_matmul_ex(a, param[line->param], (reel_matmul_options){ .transpose_b = true });
+    case LINE_AFFINE:
+        return reel_affine(a, param[line->param], param[line->bias]);
+    case LINE_OUTER:
+        return outer(a, b, c);
+    case LINE_CONCAT:
+        return reel_concat(-1, a, b);
+    case LINE_CONCAT_THREE:
+        return reel_concat(1, a, b, c);
+    case LINE_SLICE:
+        return reel_slice(a, -1, line->begin, line->begin + line->width);
+    case LINE_BLEND:
+        return blend(a, b, c);
+    case LINE_WHERE_LESS:
+        return reel_where(reel_less(a, b), a, c);
+    case LINE_SCALE:
+        return reel_scale(a, line->number);
+    case LINE_SOFTMAX:
+        return reel_softmax(a, -1);
+    case LINE_SUM_KEEP:
+        return reel_sum_keep(a, -1);
+    case LINE_FLIP:
+        return reel_flip(a, -1);
+    case LINE_DROPOUT:
+        return reel_dropout(a, line->number);
+    case LINE_INNER_LOOP:
+        return inner_loop(a, b, param[line->param]);
+    default:
+        return a;
+    }
+}
+
+static reel_var cell_step(void *self, reel_var x, reel_var state[])
+{
+    stepper *s = self;
+    const program_cell *cell = &s->loop->cell;
+    reel_var v[MOST_LINES];
+    for (int k = 0; k < cell->lines; k++) {
+        const program_line *line = &cell->line[k];
+        v[k] = line->kind == LINE_INPUT      ? x
+               : line->kind == LINE_STATE    ? state[line->begin]
+               : line->kind == LINE_CONSTANT ? s->constant[k]
+                                             : record_line(s, line, v);
+    }
+    for (int k = 0; k < cell->states; k++) {
+        state[k] = v[cell->next[k]];
+    }
+    if (s->calls++ == s->loop->captured_step && s->loop->captured >= 0) {
+        s->captured = v[s->loop->captured];
+    }
+    return v[cell->output];
+}
+
+/* ---- loops ----------------------------------------------------------------------------------- */
+
+static void prepare_constants(stepper *s)
+{
+    const program_cell *cell = &s->loop->cell;
+    for (int k = 0; k < cell->lines; k++) {
+        const program_line *line = &cell->line[k];
+        if (line->kind == LINE_CONSTANT) {
+            reel_var v = s->r->param[line->param];
+            v = reel_expand(line->number > 0 ? reel_sin(v) : v,
+                            REEL_SHAPE(s->r->p->batch, line->width));
+            s->constant[k] = v;
+        }
+    }
+}
+
+static reel_var loop_input(run *r, int number)
+{
+    const program_loop *loop = &r->p->loop[number];
+    int64_t batch = r->p->batch;
+    switch (loop->source) {
+    case X_PARAM:
+        return r->param[loop->x_param];
+    case X_LOOP:
+        return r->rollout[number - 1].outputs;
+    case X_EMBEDDING: {
+        int32_t rows[MOST_STEPS * MOST_BATCH];
+        for (int64_t i = 0; i < loop->steps * batch; i++) {
+            rows[i] = random_below(&r->data, 7);
+        }
+        return reel_gather(r->param[loop->x_param],
+                           reel_indices(r->t, REEL_SHAPE(loop->steps, batch), rows));
+    }
+    case X_LEAVES:
+    case X_DATA:
+        break;
+    }
+    return some_numbers(r, REEL_SHAPE(loop->steps, batch, loop->width));
+}
+
+static reel_rollout unroll(stepper *s, reel_var x)
+{
+    run *r = s->r;
+    const program_loop *loop = s->loop;
+    reel_cell cell = { .self = s, .step = cell_step, .states = loop->cell.states };
+    reel_unroll_options options = { .reverse = loop->reverse, .all_states = loop->all_states };
+    int32_t lengths[MOST_BATCH];
+    for (int k = 0; k < cell.states; k++) {
+        cell.width[k] = loop->cell.line[1 + k].width;
+        options.initial[k] = loop->initial[k] == NO_PARAM ? (reel_var){ 0 }
+                                                          : r->param[loop->initial[k]];
+    }
+    for (int64_t i = 0; loop->lengths && i < r->p->batch; i++) {
+        lengths[i] = random_below(&r->data, (int)loop->steps + 1);
+    }
+    options.lengths = loop->lengths ? lengths : NULL;
+    if (loop->resets) {
+        reel_var zero = reel_scalar(r->t, 0.4);
+        options.resets =
+            reel_less(zero, some_numbers(r, REEL_SHAPE(loop->steps, r->p->batch)));
+    }
+    return reel_unroll(cell, x, options);
+}
+
+/* What a program without reel_unroll would write. */
+static reel_rollout loop_by_hand(stepper *s, reel_var x)
+{
+    run *r = s->r;
+    const program_loop *loop = s->loop;
+    reel_rollout out = { 0 };
+    reel_var state[REEL_MAX_STATES], outputs[MOST_STEPS];
+    for (int k = 0; k < loop->cell.states; k++) {
+        state[k] = loop->initial[k] == NO_PARAM
+                       ? reel_fill(r->t, REEL_SHAPE(r->p->batch, loop->cell.line[1 + k].width), 0.1)
+                       : r->param[loop->initial[k]];
+    }
+    for (int64_t i = 0; i < loop->steps; i++) {
+        int64_t step = loop->reverse ? loop->steps - 1 - i : i;
+        if (loop->style == BY_MARKED_LOOP) {
+            reel_step_begin(r->t, loop->first_mark + step);
+        }
+        if (i == loop->odd_step && loop->cell.states > 0) {
+            state[0] = reel_sin(reel_shift(state[0], 0.5));
+        }
+        reel_var x_now = loop->source == X_LEAVES
+                             ? some_numbers(r, REEL_SHAPE(r->p->batch, loop->width))
+                             : reel_at(x, step);
+        outputs[step] = cell_step(s, x_now, state);
+        if (loop->style == BY_MARKED_LOOP) {
+            reel_step_end(r->t);
+        }
+    }
+    out.outputs = reel_stack_n(0, (int)loop->steps, outputs);
+    memcpy(out.state, state, (size_t)loop->cell.states * sizeof *state);
+    return out;
+}
+
+static void run_loop(run *r, int number)
+{
+    const program_loop *loop = &r->p->loop[number];
+    stepper s = { .r = r, .loop = loop };
+    prepare_constants(&s);
+    reel_var x = loop->source == X_LEAVES ? (reel_var){ 0 } : loop_input(r, number);
+    reel_rollout *out = &r->rollout[number];
+    *out = loop->style == BY_UNROLL ? unroll(&s, x) : loop_by_hand(&s, x);
+    r->captured[number] = s.captured;
+    watch(r, "outputs", number, out->outputs);
+    watch(r, "captured", number, s.captured);
+    for (int k = 0; k < loop->cell.states; k++) {
+        watch(r, "final state", 10 * number + k, out->state[k]);
+        watch(r, "all of state", 10 * number + k, out->states[k]);
+    }
+}
+
+/* ---- the loss -------------------------------------------------------------------------------- */
+
+static reel_var mean_square(reel_var v)
+{
+    return v.tape ? reel_mean_all(reel_square(v)) : v;
+}
+
+static reel_var term_of(run *r, const program_term *term)
+{
+    const program_loop *loop = &r->p->loop[term->loop];
+    const reel_rollout *rollout = &r->rollout[term->loop];
+    switch (term->kind) {
+    case TERM_DENSE:
+        if (term->param == NO_PARAM) {
+            break;
+        }
+        return mean_square(
+            reel_log_softmax(reel_matmul(rollout->outputs, r->param[term->param]), -1));
+    case TERM_STEP:
+        return mean_square(reel_at(rollout->outputs, term->number));
+    case TERM_SLICE:
+        return mean_square(reel_slice(rollout->outputs, 0, term->number, loop->steps));
+    case TERM_STATES:
+        if (rollout->states[term->number].tape) {
+            return mean_square(rollout->states[term->number]);
+        } /* fall through */
+    case TERM_FINAL:
+        return mean_square(rollout->state[term->number]);
+    case TERM_CAPTURED:
+        return mean_square(r->captured[term->loop]);
+    case TERM_PARAM:
+        return mean_square(r->param[term->param]);
+    case TERM_OUTPUTS:
+    case TERM_KINDS:
+        break;
+    }
+    return mean_square(rollout->outputs);
+}
+
+static reel_var loss_of(run *r)
+{
+    reel_var loss = reel_scalar(r->t, 0.25);
+    for (int k = 0; k < r->p->terms; k++) {
+        reel_var term = term_of(r, &r->p->term[k]);
+        if (term.tape) {
+            loss = reel_add(loss, reel_scale(term, 1 + 0.3 * k));
+        }
+    }
+    return loss;
+}
+
+/* ---- derivatives ----------------------------------------------------------------------------- */
+
+/* Parameters, and with `captured` what was captured as well. */
+static int variables(const run *r, reel_var x[], bool captured)
+{
+    int n = 0;
+    for (int k = 0; k < r->p->wanted; k++) {
+        x[n++] = r->param[k];
+    }
+    for (int k = 0; captured && k < r->p->loops; k++) {
+        if (r->captured[k].tape) {
+            x[n++] = r->captured[k];
+        }
+    }
+    return n;
+}
+
+static void directions(run *r, int n, const reel_var x[], reel_var v[])
+{
+    for (int k = 0; k < n; k++) {
+        v[k] = some_numbers(r, reel_shape_of(x[k]));
+    }
+}
+
+static void watch_all(run *r, const char *name, int n, const reel_var v[])
+{
+    for (int k = 0; k < n; k++) {
+        watch(r, name, k, v[k]);
+    }
+}
+
+static reel_var penalty(const run *r, reel_var loss)
+{
+    reel_var x[MOST_PARAMS + MOST_LOOPS], dx[MOST_PARAMS + MOST_LOOPS];
+    int n = variables(r, x, false);
+    reel_gradients(loss, n, x, dx);
+    for (int k = 0; k < n; k++) {
+        loss = reel_add(loss, reel_scale(reel_mean_all(reel_square(dx[k])), 0.5));
+    }
+    return loss;
+}
+
+static void differentiate(run *r, reel_var loss)
+{
+    reel_var x[MOST_PARAMS + MOST_LOOPS], v[MOST_PARAMS + MOST_LOOPS], out[MOST_PARAMS + MOST_LOOPS];
+    int n = variables(r, x, r->p->derivative == BY_GRADIENTS);
+    switch (r->p->derivative) {
+    case BY_BACKWARD_TWICE:
+        reel_backward(reel_scale(loss, 0.5)); /* fall through */
+    case BY_BACKWARD:
+        reel_backward(loss);
+        break;
+    case BY_GRADIENTS:
+        reel_gradients(loss, n, x, out);
+        watch_all(r, "gradient", n, out);
+        break;
+    case BY_PENALTY:
+        loss = penalty(r, loss);
+        watch(r, "penalty", 0, loss);
+        reel_backward(loss);
+        break;
+    case BY_HVP:
+        directions(r, n, x, v);
+        reel_hvp(loss, n, x, v, out);
+        watch_all(r, "Hessian product", n, out);
+        break;
+    case BY_JVP:
+        directions(r, n, x, v);
+        watch(r, "Jacobian product", 0, reel_jvp(r->rollout[0].outputs, n, x, v));
+        break;
+    case NO_DERIVATIVE:
+    case DERIVATIVE_KINDS:
+        break;
+    }
+}
+
+static void read_gradients(run *r)
+{
+    for (int k = 0; k < r->p->params; k++) {
+        char label[LABEL_SIZE];
+        snprintf(label, sizeof label, "gradient of p%d", k);
+        result *one =
+            new_result(&r->out, label, (size_t)reel_shape_size(param_shape(r->p, k)));
+        reel_read_grad_f64(r->param[k], one->numbers, one->n);
+    }
+}
+
+/* ---- after a parameter changed --------------------------------------------------------------- */
+
+/* Either the old numbers or the error that says why not; kept values are always there. */
+static void expect_old_numbers(run *r, int k, const double *old, bool must)
+{
+    size_t n = (size_t)reel_shape_size(reel_shape_of(r->watch[k].value));
+    double *now = calloc(n + 1, sizeof *now);
+    reel_status status = reel_read_f64(r->watch[k].value, now, n);
+    if (status == REEL_STALE_VALUE && !must) {
+        reel_tape_clear(r->t);
+    } else if (status != REEL_OK || memcmp(old, now, n * sizeof *now) != 0) {
+        snprintf(r->out.error, sizeof r->out.error, "%s after a write: %s", r->watch[k].label,
+                 status == REEL_OK ? "other numbers than before" : reel_tape_error(r->t));
+        reel_tape_clear(r->t);
+    }
+    free(now);
+}
+
+static void write_and_read_again(run *r, size_t first_result)
+{
+    size_t n = (size_t)reel_shape_size(param_shape(r->p, 0));
+    double *old = calloc(n + 1, sizeof *old), *changed = calloc(n + 1, sizeof *changed);
+    reel_read_f64(r->param[0], old, n);
+    for (size_t i = 0; i < n; i++) {
+        changed[i] = 0.5 * old[i] + 0.1;
+    }
+    reel_write_param_f64(r->param[0], changed, n);
+    for (int k = 0; k < r->watches && r->out.error[0] == '\0'; k++) {
+        expect_old_numbers(r, k, r->out.list[first_result + (size_t)k].numbers,
+                           has_bit(r->p->kept, k));
+    }
+    reel_write_param_f64(r->param[0], old, n);
+    free(old);
+    free(changed);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+results program_run(const program *p, reel_tape *t, uint64_t data_seed)
+{
+    run r = { .p = p, .t = t, .data = { data_seed } };
+    reel_rewind(t);
+    reel_zero_grad(t);
+    find_params(&r);
+    for (int k = 0; k < p->loops; k++) {
+        run_loop(&r, k);
+    }
+    reel_var loss = loss_of(&r);
+    watch(&r, "loss", 0, loss);
+    for (int k = 0; k < r.watches; k++) {
+        if (has_bit(p->before, k)) {
+            read_value(&r, r.watch[k].label, r.watch[k].value);
+        }
+    }
+    differentiate(&r, loss);
+    size_t first_result = r.out.count;
+    for (int k = 0; k < r.watches; k++) {
+        read_value(&r, r.watch[k].label, r.watch[k].value);
+    }
+    read_gradients(&r);
+    snprintf(r.out.error, sizeof r.out.error, "%s", reel_tape_error(t));
+    if (p->write_at_end && r.out.error[0] == '\0') {
+        write_and_read_again(&r, first_result);
+    }
+    return r.out;
+}
+
+/* ---- comparing ------------------------------------------------------------------------------- */
+
+static double compare(const result *a, const result *b, char where[WHERE_SIZE])
+{
+    double scale = 1e-4, worst = -1;
+    size_t at = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        scale = fmax(scale, fabs(b->numbers[i]));
+    }
+    for (size_t i = 0; i < b->n && i < a->n; i++) {
+        bool same = memcmp(&a->numbers[i], &b->numbers[i], sizeof(double)) == 0;
+        double difference = fabs(a->numbers[i] - b->numbers[i]) / scale;
+        difference = same ? 0 : isfinite(difference) ? difference : (double)INFINITY;
+        if (difference > worst) {
+            worst = difference;
+            at = i;
+        }
+    }
+    snprintf(where, WHERE_SIZE, "%s[%zu of %zu]: %.17g and %.17g", a->label, at, a->n,
+             a->numbers[at], b->numbers[at]);
+    return fmax(worst, 0);
+}
+
+double results_difference(const results *a, const results *b, char where[WHERE_SIZE])
+{
+    if (strcmp(a->error, b->error) != 0 || a->count != b->count) {
+        snprintf(where, WHERE_SIZE, "%zu results, error \"%s\"; %zu results, error \"%s\"",
+                 a->count, a->error, b->count, b->error);
+        return (double)INFINITY;
+    }
+    double worst = -1;
+    for (size_t i = 0; i < a->count; i++) {
+        char here[WHERE_SIZE];
+        bool alike = strcmp(a->list[i].label, b->list[i].label) == 0 && a->list[i].n == b->list[i].n;
+        double difference = alike ? compare(&a->list[i], &b->list[i], here) : (double)INFINITY;
+        if (!alike) {
+            snprintf(here, sizeof here, "%s (%zu) and %s (%zu)", a->list[i].label, a->list[i].n,
+                     b->list[i].label, b->list[i].n);
+        }
+        if (difference > worst) {
+            worst = difference;
+            memcpy(where, here, WHERE_SIZE);
+        }
+    }
+    return fmax(worst, 0);
+}
