@@ -3,22 +3,31 @@
 
 #include "tape.h"
 
-bool reel__ancestors(reel_tape *t, uint32_t index, uint8_t **needed)
+/* Gradients that were asked for run with the next read, whatever it reads. */
+static void add_pending(const reel_tape *t, uint8_t *needed, uint32_t *last)
 {
-    size_t n = (size_t)index + 1;
-    *needed = reel__resize(t, NULL, 0, n);
+    for (size_t i = 0; i < t->pending.count; i++) {
+        uint32_t node = ((const reel__pending *)t->pending.data)[i].node;
+        needed[node] = 1;
+        *last = node > *last ? node : *last;
+    }
+}
+
+bool reel__ancestors(reel_tape *t, uint32_t index, bool with_pending, uint8_t **needed)
+{
+    *needed = reel__resize(t, NULL, 0, t->nodes.count);
     if (*needed == NULL) {
         return false;
     }
-    memset(*needed, 0, n);
+    memset(*needed, 0, t->nodes.count);
     (*needed)[index] = 1;
+    if (with_pending) {
+        add_pending(t, *needed, &index);
+    }
     for (uint32_t i = index + 1; i-- > 0;) {
-        if (!(*needed)[i]) {
-            continue;
-        }
         const reel__node *node = reel__node_at(t, i);
         const uint32_t *in = reel__inputs_of(t, node);
-        for (uint32_t k = 0; k < node->inputs; k++) {
+        for (uint32_t k = 0; (*needed)[i] && k < node->inputs; k++) {
             (*needed)[in[k]] = 1;
         }
     }

@@ -81,7 +81,7 @@ void reel_draw(reel_var v, FILE *out)
     uint32_t index;
     uint8_t *needed;
     if (t == NULL || out == NULL || !reel__resolve(t, v, "draw", &index) ||
-        !reel__ancestors(t, index, &needed)) {
+        !reel__ancestors(t, index, false, &needed)) {
         return;
     }
     fprintf(out, "digraph reel {\n  rankdir=BT;\n  node [fontname=\"Helvetica\" fontsize=11];\n"
@@ -93,5 +93,5 @@ void reel_draw(reel_var v, FILE *out)
         }
     }
     fprintf(out, "}\n");
-    reel__resize(t, needed, (size_t)index + 1, 0);
+    reel__resize(t, needed, t->nodes.count, 0);
 }

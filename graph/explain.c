@@ -98,6 +98,24 @@ static void sort_by_flops(summary *s)
     }
 }
 
+static void print_plan(const reel_tape *t, FILE *out)
+{
+    if (t->options.eager) {
+        fprintf(out, "eager: every node ran when it was recorded\n");
+    } else if (t->planned.loops == 0) {
+        fprintf(out, "no loop found: runs node by node in recording order\n");
+    } else {
+        fprintf(out,
+                "%u loops found, %u copies of their bodies in all\n"
+                "  %u products of a concatenation split into sums of products\n"
+                "  %u products hoisted out of a loop, to run over all its steps at once\n"
+                "  %u sums carried through a loop sunk into one product or sum over all its steps\n",
+                t->planned.loops, t->planned.copies, t->planned.split, t->planned.hoisted + t->planned.split,
+                t->planned.sunk);
+    }
+    fprintf(out, "buffers are reused after their last reader; joins along the first axis are written in place\n");
+}
+
 static void print_summary(const summary *s, FILE *out)
 {
     fprintf(out, "%u nodes to run (%u of them backward, %u views that move no data), %u leaves\n", s->nodes,
@@ -110,7 +128,6 @@ static void print_summary(const summary *s, FILE *out)
     }
     fprintf(out, "%.4g Mflop; results of %.4g MiB in all, parameters %.4g MiB\n", s->flops / 1e6,
             s->bytes / 1048576, s->parameter_bytes / 1048576);
-    fprintf(out, "runs node by node in recording order; buffers are reused after their last reader\n");
     fprintf(out, "%-20s %10s %10s %12s\n", "op", "forward", "backward", "Mflop");
     for (int i = 0; i < s->distinct; i++) {
         fprintf(out, "%-20s %10u %10u %12.4g\n", s->ops[i].op->name, s->ops[i].forward, s->ops[i].backward,
@@ -124,16 +141,19 @@ void reel_explain(reel_var v, FILE *out)
     uint32_t index;
     uint8_t *needed;
     if (t == NULL || out == NULL || !reel__resolve(t, v, "explain", &index) ||
-        !reel__ancestors(t, index, &needed)) {
+        !reel__ancestors(t, index, true, &needed)) {
         return;
     }
     summary s = { .first_step = -1, .last_step = -1 };
-    for (uint32_t i = 0; i <= index; i++) {
+    size_t nodes = t->nodes.count;
+    for (uint32_t i = 0; i < nodes; i++) {
         if (needed[i]) {
             add_node(&s, t, i);
         }
     }
     sort_by_flops(&s);
+    reel__make_plan(t, 1, &index);
+    print_plan(t, out);
     print_summary(&s, out);
-    reel__resize(t, needed, (size_t)index + 1, 0);
+    reel__resize(t, needed, nodes, 0);
 }

@@ -116,7 +116,7 @@ typedef struct {
                                  REEL_PLAN says, in the same words. An unknown name is an error that lists them all. */
     size_t memory_limit;      /* bytes of values at one time; 0: none. Passing it is an error. */
     reel_allocator allocator; /* zero: malloc */
-    reel_log_fn log;          /* zero: silence. Told about slow set-ups, once a tape. */
+    reel_log_fn log;          /* zero: silence. Told about set-ups that will be slow, when the tape is made. */
     void *log_self;
 } reel_tape_options;
 
@@ -267,7 +267,8 @@ REEL_API void reel_step_end(reel_tape *);
  * inputs: "log at cell.c:12, step 3: -inf at [0,2]; input 0 in [0, 1.5]". False and "" when all is
  * finite. */
 REEL_API bool reel_find_nan(reel_var v, char *report, size_t size);
-/* Words a person reads: how many nodes v needs, of which op, flops, bytes, what the executor will do. */
+/* Words a person reads: the loops found, products that left them, sums that became products; and how many nodes v needs,
+ * of which op, their flops and bytes. */
 REEL_API void reel_explain(reel_var v, FILE *);
 /* Graphviz DOT of what v depends on; parameters are boxes, shapes stand on the edges. */
 REEL_API void reel_draw(reel_var v, FILE *);

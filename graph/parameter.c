@@ -57,11 +57,20 @@ static size_t block_bytes(const reel_tape *t, size_t capacity)
     return capacity ? capacity * t->element + REEL__ALIGNMENT : 0;
 }
 
-/* What was taken from the parameters is about to be wrong. */
+bool reel__looks_into_params(const reel_tape *t, const void *data)
+{
+    const char *at = data;
+    return t->flat_values && at >= t->flat_values && at < t->flat_values + t->flat_count * t->element;
+}
+
+/* What was taken from the parameters is about to be wrong; kept values have their own copy by now. */
 static void drop_aliases(reel_tape *t)
 {
     for (size_t i = 0; i < t->aliases.count; i++) {
-        reel__drop_value(t, ((uint32_t *)t->aliases.data)[i]);
+        uint32_t node = ((uint32_t *)t->aliases.data)[i];
+        if (reel__looks_into_params(t, reel__value_at(t, node)->data)) {
+            reel__drop_value(t, node);
+        }
     }
     t->aliases.count = 0;
     reel__forget_prepared(t);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "run/gemm.h"
 #include "run/threads.h"
 
 static bool start_lists(reel_tape *t)
@@ -16,6 +17,16 @@ static bool start_lists(reel_tape *t)
     ((reel__mark *)t->marks.data)[0] = (reel__mark){ .step = -1 };
     t->marks.count = 1;
     return true;
+}
+
+/* OpenBLAS built for pthreads keeps threads of its own, which fight with OpenMP's for the cores. */
+static void warn_of_slow_blas(const reel_tape *t)
+{
+    if (t->options.log && t->threads > 1 && reel__blas_parallel() == 1) {
+        t->options.log(t->options.log_self,
+                       "reel: this OpenBLAS is the pthread flavour; its threads and OpenMP's get into each other's "
+                       "way. Install the OpenMP flavour (Debian: libopenblas0-openmp) or set OPENBLAS_NUM_THREADS=1.");
+    }
 }
 
 reel_tape *reel_tape_new(reel_tape_options options)
@@ -42,6 +53,7 @@ reel_tape *reel_tape_new(reel_tape_options options)
         return NULL;
     }
     reel__choose_passes(t);
+    warn_of_slow_blas(t);
     return t;
 }
 
@@ -124,6 +136,7 @@ void reel_rewind(reel_tape *t)
     t->retain = false;
     t->redirect.count = t->keys.count = 0;
     t->first_hidden = t->hidden = t->written_at = 0;
+    memset(&t->planned, 0, sizeof t->planned);
     t->recording++;
     reel__arena_reset(&t->recorded);
     forget_shapes(t);

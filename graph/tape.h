@@ -171,6 +171,9 @@ struct reel_tape {
     uint32_t nested;          /* > 0 while a stamped call records: its line is that of all it records */
     uint64_t hash, stream;
     uint32_t recording;       /* counts rewinds */
+    struct {
+        uint32_t loops, copies, split, hoisted, sunk;
+    } planned;                /* since the rewind, for reel_explain */
     uint32_t passes_off;      /* bit i: pass i of plan/plan.c */
     uint32_t hidden;          /* how many nodes are the planner's */
     uint32_t first_hidden;    /* from here on nodes may be the planner's; 0: none is */
@@ -279,6 +282,7 @@ static inline size_t reel__stream_offset(const reel_op *op)
 extern const reel_op reel__leaf_op, reel__param_op;
 bool reel__record_param_node(reel_tape *, uint32_t param);
 void reel__params_free(reel_tape *);
+bool reel__looks_into_params(const reel_tape *, const void *data);
 void reel__add_gradient(reel_tape *, uint32_t param, const void *from);
 static inline uint32_t reel__param_of(const reel__node *node)
 {
@@ -321,8 +325,9 @@ void reel__run_elementwise(const reel_op *, reel_dtype, size_t element, const re
 
 /* ---- ancestors.c --------------------------------------------------------------------------- */
 
-/* (*needed)[i] is 1 for index and everything below it; index + 1 bytes, to be freed by reel__resize. */
-bool reel__ancestors(reel_tape *, uint32_t index, uint8_t **needed);
+/* (*needed)[i] is 1 for index and everything below it, and, if so wanted, for the gradients asked for; one byte a
+ * node, to be freed by reel__resize. */
+bool reel__ancestors(reel_tape *, uint32_t index, bool with_pending, uint8_t **needed);
 
 /* ---- run/prepared.c ------------------------------------------------------------------------ */
 

@@ -48,7 +48,7 @@ static int32_t choose(const float *logits, int symbols, double temperature, uint
 }
 
 /* Reads some of the held-out text, so that the state is one the model knows: it has met zeros only
- * at the start of its training, and writes gibberish after them. The logits are for what follows. */
+ * at the start of its training, and writes gibberish after them. */
 static void read_lead_in(const model *m, const text *t, carry *c, float *logits)
 {
     int32_t end_of_line = t->symbol['\n'];

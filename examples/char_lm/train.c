@@ -1,6 +1,7 @@
 /* train.c: the run: windows, learning rate, evaluations, and when to stop. */
 #include "train.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -143,7 +144,7 @@ static bool look_up(run *r, double done)
     }
     double characters;
     progress_pause(&r->progress);
-    double perplexity = full ? evaluate(r, 1L << 40, &characters) : glance(r);
+    double perplexity = full ? evaluate(r, LONG_MAX, &characters) : glance(r);
     show_evaluation(r, perplexity);
     progress_resume(&r->progress);
     r->next_glance += full ? FULL_INTERVAL : 0.2;
@@ -200,7 +201,7 @@ static void last_evaluation(const run *r, train_result *result)
     double characters;
     result->updates = r->progress.updates;
     result->rate = progress_rate(&r->progress);
-    result->last = evaluate(r, 1L << 40, &characters);
+    result->last = evaluate(r, LONG_MAX, &characters);
     printf(
         "%6ld held-out perplexity %.2f on all %.0f characters; it began at %.1f; %.0f tokens/s\n",
         result->updates, result->last, characters, result->first, result->rate);

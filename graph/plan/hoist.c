@@ -44,6 +44,7 @@ static bool hoist(reel__plan *p, uint32_t loop_number, uint32_t position)
     }
     reel_var all = op->lift(&(reel_lift_call){ .op = op, .inputs = (int)inputs, .x = x, .stacked = stacked,
                                                .attributes = attributes });
+    t->planned.hoisted += all.id != 0;
     for (int64_t s = 0; all.id && s < loop->steps; s++) {
         if (!reel__redirect(t, reel__member(loop, s, position), reel_at(all, s))) {
             return false;

@@ -64,14 +64,8 @@ void reel__choose_passes(reel_tape *t)
 
 /* ---- when a hidden node runs ------------------------------------------------------------------ */
 
-static uint32_t key_of(const reel_tape *t, uint32_t index)
-{
-    const uint32_t *redirect = t->redirect.data, *keys = t->keys.data;
-    bool moved = index < t->redirect.count && redirect[index] != REEL__NONE;
-    return keys[moved ? redirect[index] : index];
-}
-
-/* A node of the program runs at its own place, a hidden one right behind the last of its inputs. */
+/* A node of the program runs at its own place, a hidden one right behind the last of its inputs. What an input was
+ * redirected to has run by the input's own place. */
 static bool extend_keys(reel_tape *t, bool hidden)
 {
     if (!reel__list_reserve(t, &t->keys, t->nodes.count, sizeof(uint32_t))) {
@@ -82,7 +76,7 @@ static bool extend_keys(reel_tape *t, bool hidden)
         reel__node *node = reel__node_at(t, i);
         keys[i] = hidden ? 0 : i;
         for (uint32_t k = 0; hidden && k < node->inputs; k++) {
-            uint32_t key = key_of(t, reel__inputs_of(t, node)[k]);
+            uint32_t key = keys[reel__inputs_of(t, node)[k]];
             keys[i] = key > keys[i] ? key : keys[i];
         }
         node->flags = (uint16_t)(node->flags | (hidden ? REEL__HIDDEN : 0));
@@ -98,7 +92,7 @@ bool reel__redirect(reel_tape *t, uint32_t from, reel_var to)
     if (!reel__resolve(t, to, "plan", &index) || !extend_keys(t, true)) {
         return false;
     }
-    if (((uint32_t *)t->keys.data)[index] <= from) {
+    if (((uint32_t *)t->keys.data)[index] < from) {
         ((uint32_t *)t->redirect.data)[from] = index;
     }
     return true;

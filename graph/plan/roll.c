@@ -177,6 +177,8 @@ static bool fill_loop(reel__plan *p, const candidate *c, int64_t from, int64_t t
     if (loop->member == NULL || loop->stack == NULL || loop->varies == NULL) {
         return false;
     }
+    p->t->planned.loops++;
+    p->t->planned.copies += (uint32_t)loop->steps;
     memset(loop->varies, 0, loop->length * sizeof *loop->varies);
     memset(loop->stack, 0xff, loop->length * sizeof *loop->stack);
     for (int64_t s = 0; s < loop->steps; s++) {
@@ -219,6 +221,7 @@ bool reel__roll(reel__plan *p)
     if (loop_of_mark == NULL) {
         return false;
     }
+    t->planned.loops = t->planned.copies = 0;
     size_t candidates = 2 * number_marks(t, loop_of_mark);
     candidate *list = reel__arena_take(t, &p->arena, (candidates + 1) * sizeof *list);
     if (list == NULL || !sort_into_steps(p, loop_of_mark, list, candidates)) {

@@ -91,6 +91,7 @@ static bool sink_sum(reel__plan *p, uint32_t loop_number, uint32_t position)
     uint32_t last = reel__member(loop, executed_last(loop), position);
     uint32_t seed = reel__inputs_of(t, reel__node_at(t, first))[0];
     reel_var sum = sum_over(p, loop_number, term.position);
+    t->planned.sunk += sum.id != 0;
     return sum.id == 0 || reel__redirect(t, last, reel_accumulate(reel__handle(t, seed), sum));
 }
 

@@ -113,6 +113,7 @@ static bool split_product(split *s)
         }
         begin += shape.dim[s->op->contracted_axis(s->attributes, 0, shape.rank)];
     }
+    t->planned.split++;
     for (int64_t step = 0; step < p->loops[s->loop_number].steps; step++) {
         if (!rewrite_step(s, step)) {
             return false;

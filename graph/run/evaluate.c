@@ -80,11 +80,6 @@ bool reel__tensor_of(const reel_tape *t, uint32_t index, reel_tensor *x)
     return x->data != NULL;
 }
 
-static bool looks_into_params(const reel_tape *t, const char *data)
-{
-    return t->flat_values && data >= t->flat_values && data < t->flat_values + t->flat_count * t->element;
-}
-
 /* ---- what has to run ----------------------------------------------------------------------- */
 
 static bool grow_zeroed(reel_tape *t, reel__list *list, size_t count, size_t element)
@@ -235,9 +230,22 @@ static void release_reserved(execution *e)
     }
 }
 
-static void unschedule(execution *e)
+/* Steps of a whole may have been added to, so that the whole is not what it should be. */
+static void drop_hidden(execution *e)
+{
+    for (uint32_t i = e->first; i <= e->last && e->first <= e->last; i++) {
+        if ((reel__node_at(e->t, i)->flags & REEL__HIDDEN) && !(e->uses[i] & PINNED)) {
+            reel__drop_value(e->t, i);
+        }
+    }
+}
+
+static void unschedule(execution *e, bool fine)
 {
     release_reserved(e);
+    if (!fine && e->placed) {
+        drop_hidden(e);
+    }
     if (e->first <= e->last && e->placed) {
         size_t n = (size_t)e->last - e->first + 1;
         memset(e->uses + e->first, 0, n * sizeof *e->uses);
@@ -308,7 +316,8 @@ static bool is_exclusive(const execution *e, uint32_t index)
 static bool owns_part(const execution *e, uint32_t index)
 {
     const reel__node *node = reel__node_at(e->t, index);
-    bool step = (node->flags & REEL__HIDDEN) && node->op->at_index;
+    bool step = (node->flags & REEL__HIDDEN) && node->op->at_index &&
+                !(e->uses[input_of(e, node, 0)] & PINNED); /* a whole that stays held must stay whole */
     reel_tensor x;
     return is_last_reader(e, index) && (e->placed[index].join || step) && reel__tensor_of(e->t, index, &x) &&
            reel__contiguous(x.shape, x.stride);
@@ -461,7 +470,7 @@ static bool call_kernel(execution *e, uint32_t index, const operands *o, bool ac
                               .accumulate = accumulate, .threads = t->threads, .seed = t->options.seed,
                               .error = error, .tape = t };
     for (uint32_t i = 0; node->op->kind == REEL_CONTRACTION && i < node->inputs; i++) {
-        call.constant |= (unsigned)looks_into_params(t, o->x[i].data) << i;
+        call.constant |= (unsigned)reel__looks_into_params(t, o->x[i].data) << i;
     }
     call.y = (reel_tensor){ reel__value_at(t, index)->data, &shape->shape, shape->stride };
     if (node->op->random) {
@@ -730,7 +739,7 @@ static bool note_aliases(execution *e)
     for (uint32_t i = e->first; i <= e->last && e->first <= e->last; i++) {
         reel__value *value = reel__value_at(t, i);
         const reel__node *node = reel__node_at(t, i);
-        if (e->uses[i] == 0 || node->op->kind != REEL_VIEW || !looks_into_params(t, value->data)) {
+        if (node->op->kind != REEL_VIEW || !reel__looks_into_params(t, value->data)) {
             continue;
         }
         if (node->flags & (REEL__KEEP | REEL__ASKED)) {
@@ -793,7 +802,7 @@ bool reel__evaluate(reel_tape *t, size_t n, const uint32_t targets[], reel__eval
         share_targets(&e, n, targets);
     }
     fine = fine && note_aliases(&e);
-    unschedule(&e);
+    unschedule(&e, fine);
     if (fine) {
         add_pending(t);
         t->kept.count = 0;

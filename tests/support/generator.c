@@ -449,7 +449,7 @@ void program_make(program *p, uint64_t seed)
     for (int k = random_chance(r, 60) ? 1 : 0; k < p->terms; k++) {
         p->term[k] = some_term(p, r);
     }
-    p->wanted = 1 + random_below(r, p->params);
+    p->wanted = p->params ? 1 + random_below(r, p->params) : 0;
     p->early = random_chance(r, 25) ? random_word(r) & random_word(r) & random_word(r) : 0;
     p->before = random_chance(r, 40) ? random_word(r) & random_word(r) : 0;
     p->kept = random_chance(r, 40) ? random_word(r) & random_word(r) : 0;

@@ -71,7 +71,8 @@ static void read_value(run *r, const char *label, reel_var v)
 /* A value that is read at the end at the latest. */
 static void watch(run *r, const char *name, int number, reel_var v)
 {
-    if (r->watches == MOST_WATCHED || v.tape == NULL) {
+    /* A cell may hand a parameter on: that one does change when it is written. */
+    if (r->watches == MOST_WATCHED || v.tape == NULL || reel_param_name(v)) {
         return;
     }
     watched *w = &r->watch[r->watches];
