@@ -1,4 +1,5 @@
-/* record.c: what recording costs: nanoseconds and bytes a node, without running anything. The goal is 60 ns. */
+/* record.c: what recording costs: nanoseconds and bytes a node, without running anything. The
+ * goal is 60 ns. */
 #define _POSIX_C_SOURCE 200809L
 #include <reel.h>
 
@@ -61,7 +62,9 @@ int main(void)
     static const struct {
         const char *name;
         chain_step step;
-    } rows[] = { { "tanh", unary }, { "add", binary }, { "matmul", product }, { "scale", with_attribute } };
+    } rows[] = {
+        { "tanh", unary }, { "add", binary }, { "matmul", product }, { "scale", with_attribute }
+    };
     reel_tape *t = reel_tape_new((reel_tape_options){ 0 });
     reel_var w = reel_param(t, "w", REEL_SHAPE(4, 4), reel_zeros());
     printf("{\"node_bytes\": %zu", sizeof(reel__node));

@@ -1,8 +1,9 @@
-/* step.c: times one training step of a recurrent layer: forward, mean of squares over all outputs, gradients of
- * weights, bias and input. Prints one line of JSON; bench/run.py compares it with the peers.
+/* step.c: times one training step of a recurrent layer: forward, mean of squares over all
+ * outputs, gradients of weights, bias and input. Prints one line of JSON; bench/run.py compares
+ * it with the peers.
  *
  *     step CELL STEPS BATCH INPUT HIDDEN THREADS REPEAT
- */
+ * / */
 #define _POSIX_C_SOURCE 200809L
 #include <reel.h>
 
@@ -29,15 +30,19 @@ static reel_var naive_lstm_step(void *self, reel_var x, reel_var state[])
 
 static reel_cell naive_lstm(reel_tape *t, gates *c, int64_t in, int64_t hidden)
 {
-    static const char *const names[4][2] = { { "W_i", "b_i" }, { "W_f", "b_f" }, { "W_g", "b_g" }, { "W_o", "b_o" } };
+    static const char *const names[4][2] = {
+        { "W_i", "b_i" }, { "W_f", "b_f" }, { "W_g", "b_g" }, { "W_o", "b_o" }
+    };
     for (int k = 0; k < 4; k++) {
         c->W[k] = reel_param(t, names[k][0], REEL_SHAPE(hidden + in, hidden), reel_glorot());
         c->b[k] = reel_param(t, names[k][1], REEL_SHAPE(hidden), reel_zeros());
     }
-    return (reel_cell){ .self = c, .step = naive_lstm_step, .states = 2, .width = { hidden, hidden } };
+    return (
+        reel_cell){ .self = c, .step = naive_lstm_step, .states = 2, .width = { hidden, hidden } };
 }
 
-static bool make_cell(reel_tape *t, const char *name, gates *c, int64_t in, int64_t hidden, reel_cell *cell)
+static bool make_cell(reel_tape *t, const char *name, gates *c, int64_t in, int64_t hidden,
+                      reel_cell *cell)
 {
     if (strcmp(name, "naive-lstm") == 0) {
         *cell = naive_lstm(t, c, in, hidden);
@@ -71,7 +76,8 @@ static double train_step(reel_tape *t, reel_cell cell, reel_var x)
     double start = now();
     reel_rewind(t);
     reel_zero_grad(t);
-    reel_var loss = reel_mean_all(reel_square(reel_unroll(cell, x, (reel_unroll_options){ 0 }).outputs));
+    reel_var loss =
+        reel_mean_all(reel_square(reel_unroll(cell, x, (reel_unroll_options){ 0 }).outputs));
     reel_backward(loss);
     reel_item(loss);
     return now() - start;
@@ -83,7 +89,8 @@ int main(int count, char **argument)
         fprintf(stderr, "usage: step CELL STEPS BATCH INPUT HIDDEN THREADS REPEAT\n");
         return 2;
     }
-    int64_t steps = atoll(argument[2]), batch = atoll(argument[3]), in = atoll(argument[4]), hidden = atoll(argument[5]);
+    int64_t steps = atoll(argument[2]), batch = atoll(argument[3]), in = atoll(argument[4]),
+            hidden = atoll(argument[5]);
     int threads = atoi(argument[6]), repeat = atoi(argument[7]);
     reel_tape *t = reel_tape_new((reel_tape_options){ .threads = threads, .seed = 1 });
     gates c;
@@ -103,8 +110,9 @@ int main(int count, char **argument)
         return 1;
     }
     qsort(ms, (size_t)repeat, sizeof *ms, ascending);
-    printf("{\"ms\": %.4f, \"min\": %.4f, \"max\": %.4f, \"nodes\": %zu, \"peak_bytes\": %zu}\n", ms[repeat / 2], ms[0],
-           ms[repeat - 1], reel_node_count(t), reel_tape_statistics_of(t).bytes_peak);
+    printf("{\"ms\": %.4f, \"min\": %.4f, \"max\": %.4f, \"nodes\": %zu, \"peak_bytes\": %zu}\n",
+           ms[repeat / 2], ms[0], ms[repeat - 1], reel_node_count(t),
+           reel_tape_statistics_of(t).bytes_peak);
     free(ms);
     reel_tape_free(t);
     return 0;

@@ -42,7 +42,8 @@ REEL_OP(checkpoint) = {
     .name = "checkpoint",
     .kind = REEL_OTHER,
     .inputs = 1,
-    .doc = "y = x. Nodes between two checkpoints are computed again for the backward pass instead of being "
+    .doc = "y = x. Nodes between two checkpoints are computed again for the backward pass instead "
+           "of being "
            "kept (Chen et al. 2016).",
     .shape = checkpoint_shape,
     .kernel = { checkpoint_f32, checkpoint_f64 },

@@ -12,7 +12,8 @@ static bool check_scalar(reel_tape *t, uint32_t y, const char *caller)
 {
     const reel__shape_entry *shape = reel__shape_entry_of(t, y);
     if (shape->size != 1) {
-        reel_fail(t, REEL_BAD_SHAPE, caller, "the loss must have one element, not %s; sum or average it first",
+        reel_fail(t, REEL_BAD_SHAPE, caller,
+                  "the loss must have one element, not %s; sum or average it first",
                   REEL_SHAPE_TEXT(shape->shape));
     } else if (reel__node_at(t, y)->flags & REEL__INDEX) {
         reel_fail(t, REEL_NOT_DIFFERENTIABLE, caller, "the loss is an index tensor");
@@ -180,8 +181,8 @@ reel_status reel_vjp(reel_var y, reel_var u, int n, const reel_var x[], reel_var
 }
 
 /* Gradient of Σ <w[i], v[i]> in z[], by one sweep from all w at once. */
-static reel_status combined(reel_tape *t, const char *caller, int n, const reel_var w[], const reel_var v[],
-                            int m, const reel_var z[], reel_var out[])
+static reel_status combined(reel_tape *t, const char *caller, int n, const reel_var w[],
+                            const reel_var v[], int m, const reel_var z[], reel_var out[])
 {
     lists room;
     if (!take(t, (size_t)n, &room)) {
@@ -190,10 +191,12 @@ static reel_status combined(reel_tape *t, const char *caller, int n, const reel_
     bool fine = true;
     for (int i = 0; fine && i < n; i++) {
         uint32_t v_index;
-        fine = reel__resolve(t, w[i], caller, &room.x[i]) && reel__resolve(t, v[i], caller, &v_index) &&
+        fine = reel__resolve(t, w[i], caller, &room.x[i]) &&
+               reel__resolve(t, v[i], caller, &v_index) &&
                check_weight(t, caller, room.x[i], v_index);
     }
-    reel_status status = fine ? sweep_variables(t, caller, n, room.x, v, m, z, out) : poisoned(t, m, out);
+    reel_status status =
+        fine ? sweep_variables(t, caller, n, room.x, v, m, z, out) : poisoned(t, m, out);
     drop(t, &room);
     return status;
 }
@@ -231,7 +234,8 @@ reel_status reel_hvp(reel_var loss, int n, const reel_var x[], const reel_var v[
     }
     t->nested++;
     reel_status status = reel_gradients(loss, n, x, room.grad);
-    status = status == REEL_OK ? combined(t, "hvp", n, room.grad, v, n, x, out) : poisoned(t, n, out);
+    status =
+        status == REEL_OK ? combined(t, "hvp", n, room.grad, v, n, x, out) : poisoned(t, n, out);
     t->nested--;
     reel__forget_site(t);
     drop(t, &room);

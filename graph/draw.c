@@ -1,5 +1,5 @@
-/* draw.c: the graph as Graphviz DOT: `dot -Tsvg`. Parameters are boxes, data is an ellipse without fill,
- * what the reverse sweep recorded is shaded, time steps are clusters. */
+/* draw.c: the graph as Graphviz DOT: `dot -Tsvg`. Parameters are boxes, data is an ellipse
+ * without fill, what the reverse sweep recorded is shaded, time steps are clusters. */
 #include <inttypes.h>
 
 #include "tape.h"
@@ -22,10 +22,11 @@ static void quote(const char *text, FILE *out)
 static void draw_node(const reel_tape *t, uint32_t index, FILE *out)
 {
     const reel__node *node = reel__node_at(t, index);
-    const char *style = node->op->kind == REEL_VIEW        ? "shape=plaintext"
-                        : node->flags & REEL__BACKWARD     ? "shape=ellipse style=filled fillcolor=\"#f3dfc8\""
-                        : node->op->kind == REEL_LEAF      ? "shape=ellipse"
-                                                           : "shape=ellipse style=filled fillcolor=\"#d8e6f2\"";
+    const char *style =
+        node->op->kind == REEL_VIEW    ? "shape=plaintext"
+        : node->flags & REEL__BACKWARD ? "shape=ellipse style=filled fillcolor=\"#f3dfc8\""
+        : node->op->kind == REEL_LEAF  ? "shape=ellipse"
+                                       : "shape=ellipse style=filled fillcolor=\"#d8e6f2\"";
     fprintf(out, "  n%u [", index);
     if (node->op == &reel__param_op) {
         fprintf(out, "shape=box style=filled fillcolor=\"#d9ead3\" label=\"");
@@ -52,7 +53,8 @@ static void draw_edges(const reel_tape *t, uint32_t index, FILE *out)
     }
 }
 
-/* Nodes of one step are neighbours in recording order, except for what the reverse sweep adds later. */
+/* Nodes of one step are neighbours in recording order, except for what the reverse sweep adds
+ * later. */
 static void draw_nodes(const reel_tape *t, uint32_t last, const uint8_t *needed, FILE *out)
 {
     int64_t open = -1;
@@ -65,7 +67,8 @@ static void draw_nodes(const reel_tape *t, uint32_t last, const uint8_t *needed,
         if (step != open) {
             fprintf(out, "%s", open >= 0 ? "  }\n" : "");
             if (step >= 0) {
-                fprintf(out, "  subgraph cluster_%u { label=\"step %" PRId64 "\"; color=\"#999999\";\n",
+                fprintf(out,
+                        "  subgraph cluster_%u { label=\"step %" PRId64 "\"; color=\"#999999\";\n",
                         clusters++, step);
             }
             open = step;

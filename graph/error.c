@@ -1,8 +1,8 @@
 /* error.c: the tape's first error, and where in the caller's program it happened.
  *
- * A public call is wrapped by a macro of its own name, which tells the place after the call returned
- * (reel_located) or before it starts (reel_here). So an error is first kept without a place, marked
- * fresh, and gets one from the innermost macro around the call. */
+ * A public call is wrapped by a macro of its own name, which tells the place after the call
+ * returned (reel_located) or before it starts (reel_here). So an error is first kept without a
+ * place, marked fresh, and gets one from the innermost macro around the call. */
 #include <stdarg.h>
 #include <string.h>
 
@@ -71,7 +71,8 @@ const char *reel_tape_error(const reel_tape *tape)
         snprintf(t->error_text, sizeof t->error_text, "%s at %s:%d%s: %s", error->op,
                  base_name(error->file), error->line, error->step, error->text);
     } else {
-        snprintf(t->error_text, sizeof t->error_text, "%s%s: %s", error->op, error->step, error->text);
+        snprintf(t->error_text, sizeof t->error_text, "%s%s: %s", error->op, error->step,
+                 error->text);
     }
     return t->error_text;
 }
@@ -155,7 +156,8 @@ void reel__fail_node(reel_tape *t, uint32_t index, reel_status status, const cha
     if (t->error.status != REEL_OK) {
         return;
     }
-    snprintf(op, sizeof op, "%s%s", node->flags & REEL__BACKWARD ? "backward " : "", node->op->name);
+    snprintf(op, sizeof op, "%s%s", node->flags & REEL__BACKWARD ? "backward " : "",
+             node->op->name);
     reel__fail_text(t, status, op, text);
     if (node->line) {
         t->error.file = ((const char *const *)t->files.data)[node->file];

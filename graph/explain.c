@@ -105,21 +105,23 @@ static void print_plan(const reel_tape *t, FILE *out)
     } else if (t->planned.loops == 0) {
         fprintf(out, "no loop found: runs node by node in recording order\n");
     } else {
-        fprintf(out,
-                "%u loops found, %u copies of their bodies in all\n"
-                "  %u products of a concatenation split into sums of products\n"
-                "  %u products hoisted out of a loop, to run over all its steps at once\n"
-                "  %u sums carried through a loop sunk into one product or sum over all its steps\n",
-                t->planned.loops, t->planned.copies, t->planned.split, t->planned.hoisted + t->planned.split,
-                t->planned.sunk);
+        fprintf(
+            out,
+            "%u loops found, %u copies of their bodies in all\n"
+            "  %u products of a concatenation split into sums of products\n"
+            "  %u products hoisted out of a loop, to run over all its steps at once\n"
+            "  %u sums carried through a loop sunk into one product or sum over all its steps\n",
+            t->planned.loops, t->planned.copies, t->planned.split,
+            t->planned.hoisted + t->planned.split, t->planned.sunk);
     }
-    fprintf(out, "buffers are reused after their last reader; joins along the first axis are written in place\n");
+    fprintf(out, "buffers are reused after their last reader; joins along the first axis are "
+                 "written in place\n");
 }
 
 static void print_summary(const summary *s, FILE *out)
 {
-    fprintf(out, "%u nodes to run (%u of them backward, %u views that move no data), %u leaves\n", s->nodes,
-            s->backward, s->views, s->leaves);
+    fprintf(out, "%u nodes to run (%u of them backward, %u views that move no data), %u leaves\n",
+            s->nodes, s->backward, s->views, s->leaves);
     if (s->held) {
         fprintf(out, "%u of them hold their value already\n", s->held);
     }
@@ -130,8 +132,8 @@ static void print_summary(const summary *s, FILE *out)
             s->bytes / 1048576, s->parameter_bytes / 1048576);
     fprintf(out, "%-20s %10s %10s %12s\n", "op", "forward", "backward", "Mflop");
     for (int i = 0; i < s->distinct; i++) {
-        fprintf(out, "%-20s %10u %10u %12.4g\n", s->ops[i].op->name, s->ops[i].forward, s->ops[i].backward,
-                s->ops[i].flops / 1e6);
+        fprintf(out, "%-20s %10u %10u %12.4g\n", s->ops[i].op->name, s->ops[i].forward,
+                s->ops[i].backward, s->ops[i].flops / 1e6);
     }
 }
 

@@ -7,8 +7,8 @@
 
 typedef struct {
     bool finite;
-    double low, high;         /* of the finite elements */
-    int64_t first_bad;        /* position of the first element that is not finite, row-major */
+    double low, high;  /* of the finite elements */
+    int64_t first_bad; /* position of the first element that is not finite, row-major */
     double bad;
 } range;
 
@@ -57,8 +57,9 @@ static void place_of(const reel_shape *shape, int64_t position, char out[REEL_SH
 
 static size_t append_range(char *out, size_t size, uint32_t input, const range *r)
 {
-    int wrote = r->low <= r->high ? snprintf(out, size, "; input %u in [%g, %g]", input, r->low, r->high)
-                                  : snprintf(out, size, "; input %u is empty", input);
+    int wrote = r->low <= r->high
+                    ? snprintf(out, size, "; input %u in [%g, %g]", input, r->low, r->high)
+                    : snprintf(out, size, "; input %u is empty", input);
     return wrote < 0 ? 0 : (size_t)wrote < size ? (size_t)wrote : size;
 }
 
@@ -66,7 +67,8 @@ bool reel__made_nonfinite(const reel_tape *t, uint32_t index, char *report, size
 {
     const reel__node *node = reel__node_at(t, index);
     reel_tensor x;
-    if (node->op->kind == REEL_VIEW || (node->flags & REEL__INDEX) || !reel__tensor_of(t, index, &x)) {
+    if (node->op->kind == REEL_VIEW || (node->flags & REEL__INDEX) ||
+        !reel__tensor_of(t, index, &x)) {
         return false;
     }
     range y = range_of(t, &x);
@@ -100,7 +102,8 @@ bool reel_find_nan(reel_var v, char *report, size_t size)
     if (t == NULL || !reel__resolve(t, v, "find_nan", &index)) {
         return false;
     }
-    /* The finding is the answer here, not an error of the tape: what was there before is put back. */
+    /* The finding is the answer here, not an error of the tape: what was there before is put
+     * back. */
     reel__error before = t->error;
     t->error = (reel__error){ 0 };
     reel__evaluate(t, 1, &index, (reel__evaluate_options){ .check_finite = true, .replay = true });

@@ -3,12 +3,13 @@
 
 #include "tape.h"
 
-const reel_op reel__leaf_op = { .name = "input", .kind = REEL_LEAF, .doc = "Data given by the program.",
-                                .flat = true };
+const reel_op reel__leaf_op = {
+    .name = "input", .kind = REEL_LEAF, .doc = "Data given by the program.", .flat = true
+};
 
 /* Appends a leaf and returns where its data belongs. */
-static void *record_leaf(reel_tape *t, const char *name, reel_shape shape, bool index, bool has_data,
-                         uint32_t *node_index)
+static void *record_leaf(reel_tape *t, const char *name, reel_shape shape, bool index,
+                         bool has_data, uint32_t *node_index)
 {
     if (t == NULL) {
         return NULL;
@@ -26,7 +27,8 @@ static void *record_leaf(reel_tape *t, const char *name, reel_shape shape, bool 
     reel__node node = { .op = &reel__leaf_op, .flags = index ? REEL__INDEX : 0 };
     size_t element = index ? sizeof(int32_t) : t->element;
     char *data = reel__arena_take(t, &t->recorded, (size_t)size * element + 1);
-    if (data == NULL || !reel__shape_intern(t, &shape, &node.shape) || !reel__append(t, &node, node_index)) {
+    if (data == NULL || !reel__shape_intern(t, &shape, &node.shape) ||
+        !reel__append(t, &node, node_index)) {
         return NULL;
     }
     reel__value_at(t, *node_index)->data = data;
@@ -49,15 +51,11 @@ static void *record_leaf(reel_tape *t, const char *name, reel_shape shape, bool 
     }                                                                                              \
     return reel__handle(t, index);
 
-reel_var reel_input(reel_tape *t, reel_shape shape, const float *values)
-{
-    FILL_LEAF(values, "input")
-}
+reel_var reel_input(reel_tape *t, reel_shape shape,
+                    const float *values){ FILL_LEAF(values, "input") }
 
-reel_var reel_input_f64(reel_tape *t, reel_shape shape, const double *values)
-{
-    FILL_LEAF(values, "input_f64")
-}
+reel_var reel_input_f64(reel_tape *t, reel_shape shape,
+                        const double *values){ FILL_LEAF(values, "input_f64") }
 
 reel_var reel_indices(reel_tape *t, reel_shape shape, const int32_t *values)
 {

@@ -195,7 +195,9 @@ static bool within_limit(reel_tape *t, size_t bytes)
         return true;
     }
     char text[160];
-    snprintf(text, sizeof text, "memory limit exceeded: %zu bytes in use and %zu asked for, limit %zu", now, bytes, limit);
+    snprintf(text, sizeof text,
+             "memory limit exceeded: %zu bytes in use and %zu asked for, limit %zu", now, bytes,
+             limit);
     reel__fail_text(t, REEL_MEMORY_LIMIT, "tape", text);
     return false;
 }

@@ -1,5 +1,5 @@
-/* parameter.c: parameters. Values and gradients of all of them lie in two flat buffers, each parameter at
- * a multiple of 64 bytes, so that an optimiser is one pass over memory. */
+/* parameter.c: parameters. Values and gradients of all of them lie in two flat buffers, each
+ * parameter at a multiple of 64 bytes, so that an optimiser is one pass over memory. */
 #include <string.h>
 
 #include "run/threads.h"
@@ -60,10 +60,12 @@ static size_t block_bytes(const reel_tape *t, size_t capacity)
 bool reel__looks_into_params(const reel_tape *t, const void *data)
 {
     const char *at = data;
-    return t->flat_values && at >= t->flat_values && at < t->flat_values + t->flat_count * t->element;
+    return t->flat_values && at >= t->flat_values &&
+           at < t->flat_values + t->flat_count * t->element;
 }
 
-/* What was taken from the parameters is about to be wrong; kept values have their own copy by now. */
+/* What was taken from the parameters is about to be wrong; kept values have their own copy by
+ * now. */
 static void drop_aliases(reel_tape *t)
 {
     for (size_t i = 0; i < t->aliases.count; i++) {
@@ -137,7 +139,8 @@ static bool initialise(reel_tape *t, const reel__param *param, const reel_init *
     }
     reel_init_key key = { t->options.seed, param->name_hash, t->options.allocator };
     int before = reel__set_threads(t->threads);
-    bool filled = param->count == 0 || init->fill == NULL || init->fill(init, key, param->shape, values);
+    bool filled =
+        param->count == 0 || init->fill == NULL || init->fill(init, key, param->shape, values);
     reel__set_threads(before);
     if (filled && init->fill) {
         store_doubles(t, t->flat_values + param->offset * t->element, values, param->count);
@@ -157,13 +160,15 @@ static bool check_new(reel_tape *t, const char *name, reel_shape shape, const re
         return false;
     }
     if (!reel__shape_valid(shape)) {
-        reel_fail(t, REEL_BAD_SHAPE, "param", "%s: the shape %s is out of range", name, REEL_SHAPE_TEXT(shape));
+        reel_fail(t, REEL_BAD_SHAPE, "param", "%s: the shape %s is out of range", name,
+                  REEL_SHAPE_TEXT(shape));
         return false;
     }
     int64_t columns = shape.rank > 0 ? shape.dim[shape.rank - 1] : 1;
     if (init->blocks < 0 || (init->blocks > 1 && columns % init->blocks != 0)) {
-        reel_fail(t, REEL_BAD_ARGUMENT, "param", "%s: the initialiser's %d blocks do not divide the last axis of %s",
-                  name, init->blocks, REEL_SHAPE_TEXT(shape));
+        reel_fail(t, REEL_BAD_ARGUMENT, "param",
+                  "%s: the initialiser's %d blocks do not divide the last axis of %s", name,
+                  init->blocks, REEL_SHAPE_TEXT(shape));
         return false;
     }
     if (find(t, name, &existing)) {
@@ -187,9 +192,13 @@ reel_var reel_param(reel_tape *t, const char *name, reel_shape shape, reel_init 
     size_t step = REEL__ALIGNMENT / t->element, count = (size_t)reel_shape_size(shape);
     size_t padded = (count + step - 1) / step * step;
     padded = padded ? padded : step; /* a parameter without elements has an address, too */
-    reel__param param = { .name = reel__tape_store_text(t, name), .name_hash = hash_name(name),
-                          .shape = shape, .offset = t->flat_count, .count = count };
-    if (param.name == NULL || !grow_flat(t, t->flat_count + padded) || !initialise(t, &param, &init)) {
+    reel__param param = { .name = reel__tape_store_text(t, name),
+                          .name_hash = hash_name(name),
+                          .shape = shape,
+                          .offset = t->flat_count,
+                          .count = count };
+    if (param.name == NULL || !grow_flat(t, t->flat_count + padded) ||
+        !initialise(t, &param, &init)) {
         return poisoned;
     }
     uint32_t index = (uint32_t)t->params.count;
@@ -215,7 +224,8 @@ reel_var reel_find_param(reel_tape *t, const char *name)
     if (t) {
         reel__forget_site(t);
     }
-    return reel_fail(t, REEL_NOT_FOUND, "find_param", "no parameter is called %s", name ? name : "NULL");
+    return reel_fail(t, REEL_NOT_FOUND, "find_param", "no parameter is called %s",
+                     name ? name : "NULL");
 }
 
 size_t reel_param_count(const reel_tape *t)
@@ -246,7 +256,8 @@ static reel__param *param_of(reel_var v, const char *caller)
 
 const char *reel_param_name(reel_var v)
 {
-    bool is_param = v.tape && (v.id & REEL__PARAM_BIT) && (v.id & ~REEL__PARAM_BIT) < v.tape->params.count;
+    bool is_param =
+        v.tape && (v.id & REEL__PARAM_BIT) && (v.id & ~REEL__PARAM_BIT) < v.tape->params.count;
     return is_param ? reel__param_entry(v.tape, v.id & ~REEL__PARAM_BIT)->name : NULL;
 }
 
@@ -262,8 +273,10 @@ static reel__param *checked(reel_var v, const char *caller, const void *data, si
 {
     reel__param *param = param_of(v, caller);
     if (param && (n != param->count || (data == NULL && n > 0))) {
-        reel_fail(v.tape, REEL_BAD_ARGUMENT, caller, data || n == 0 ? "%zu numbers given, %s %s holds %zu" : "no data: %zu numbers for %s %s of %zu", n,
-                  param->name, REEL_SHAPE_TEXT(param->shape), param->count);
+        reel_fail(v.tape, REEL_BAD_ARGUMENT, caller,
+                  data || n == 0 ? "%zu numbers given, %s %s holds %zu"
+                                 : "no data: %zu numbers for %s %s of %zu",
+                  n, param->name, REEL_SHAPE_TEXT(param->shape), param->count);
         return NULL;
     }
     return param;
@@ -342,7 +355,8 @@ reel_status reel_read_grad_f64(reel_var v, double *out, size_t n)
     return REEL_OK;
 }
 
-/* Gradients that were asked for and not computed would be thrown away: they need not be computed. */
+/* Gradients that were asked for and not computed would be thrown away: they need not be
+ * computed. */
 void reel_zero_grad(reel_tape *t)
 {
     if (t) {

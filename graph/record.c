@@ -27,7 +27,8 @@ static bool bad_handle(reel_tape *t, const char *op, const char *text)
 bool reel__resolve(reel_tape *t, reel_var v, const char *op, uint32_t *index)
 {
     if (v.tape != t) {
-        return bad_handle(t, op, v.tape ? "a handle belongs to another tape" : "a handle is absent");
+        return bad_handle(t, op,
+                          v.tape ? "a handle belongs to another tape" : "a handle is absent");
     }
     if (v.id == 0) {
         return false;
@@ -67,7 +68,8 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n)
     return hash;
 }
 
-/* A parameter counts as itself, everything else by its distance: copies of a loop's body hash alike. */
+/* A parameter counts as itself, everything else by its distance: copies of a loop's body hash
+ * alike. */
 static uint64_t hash_node(const reel_tape *t, const reel__node *node, uint32_t index)
 {
     uint64_t hash = mix((uint64_t)(uintptr_t)node->op, reel__shape_at(t, node->shape)->hash);
@@ -88,7 +90,8 @@ bool reel__append(reel_tape *t, reel__node *node, uint32_t *index)
 {
     size_t count = t->nodes.count;
     if (count >= REEL__MAX_NODES) {
-        reel__fail_text(t, REEL_OUT_OF_MEMORY, node->op->name, "the tape holds 2^30 nodes: rewind it");
+        reel__fail_text(t, REEL_OUT_OF_MEMORY, node->op->name,
+                        "the tape holds 2^30 nodes: rewind it");
         return false;
     }
     if (!reel__list_reserve(t, &t->nodes, count + 1, sizeof *node) ||
@@ -116,7 +119,8 @@ static reel_var poisoned(reel_tape *t)
     return (reel_var){ t, 0 };
 }
 
-static bool check_types(reel_tape *t, const reel_op *op, uint32_t n, const uint32_t *in, uint16_t *flags)
+static bool check_types(reel_tape *t, const reel_op *op, uint32_t n, const uint32_t *in,
+                        uint16_t *flags)
 {
     if (op->kind == REEL_VIEW) {
         *flags = n ? reel__node_at(t, in[0])->flags & REEL__INDEX : 0;
@@ -136,7 +140,8 @@ static bool check_types(reel_tape *t, const reel_op *op, uint32_t n, const uint3
     return true;
 }
 
-static bool broadcast_shape(reel_tape *t, const reel_op *op, uint32_t n, const uint32_t *in, uint32_t *shape)
+static bool broadcast_shape(reel_tape *t, const reel_op *op, uint32_t n, const uint32_t *in,
+                            uint32_t *shape)
 {
     bool equal = true;
     for (uint32_t i = 1; i < n; i++) {
@@ -162,7 +167,8 @@ static const int32_t *index_data(const reel_tape *t, const reel_op *op, uint32_t
 {
     bool is_leaf = reel__node_at(t, node)->op == &reel__leaf_op;
     bool is_index = i < 32 && (op->index_inputs >> i & 1u);
-    return is_leaf && is_index ? (const int32_t *)(const void *)reel__value_at(t, node)->data : NULL;
+    return is_leaf && is_index ? (const int32_t *)(const void *)reel__value_at(t, node)->data
+                               : NULL;
 }
 
 static bool ask_shape_rule(reel_tape *t, const reel_op *op, uint32_t n, const uint32_t *in,
@@ -184,21 +190,29 @@ static bool ask_shape_rule(reel_tape *t, const reel_op *op, uint32_t n, const ui
         indices[i] = index_data(t, op, i, in[i]);
     }
     char message[MESSAGE_SIZE];
-    strcpy(message, "shapes do not fit"); /* an initialiser would clear the whole of it for every node */
-    reel_shape_call call = { .op = op, .inputs = (int)n, .x = x, .indices = indices,
-                             .attributes = attributes, .error = message, .status = REEL_BAD_SHAPE };
+    strcpy(message,
+           "shapes do not fit"); /* an initialiser would clear the whole of it for every node */
+    reel_shape_call call = { .op = op,
+                             .inputs = (int)n,
+                             .x = x,
+                             .indices = indices,
+                             .attributes = attributes,
+                             .error = message,
+                             .status = REEL_BAD_SHAPE };
     if (!op->shape(&call)) {
         reel__fail_text(t, call.status, op->name, message);
         return false;
     }
     if (!reel__shape_valid(call.y)) {
-        reel_fail(t, REEL_BAD_SHAPE, op->name, "the result's shape %s is out of range", REEL_SHAPE_TEXT(call.y));
+        reel_fail(t, REEL_BAD_SHAPE, op->name, "the result's shape %s is out of range",
+                  REEL_SHAPE_TEXT(call.y));
         return false;
     }
     return reel__shape_intern(t, &call.y, shape);
 }
 
-/* Attributes are copied first: the shape rule may normalise the copy. A random op's stream follows. */
+/* Attributes are copied first: the shape rule may normalise the copy. A random op's stream
+ * follows. */
 static bool copy_attributes(reel_tape *t, const reel_op *op, const void *attributes, void **copy)
 {
     *copy = NULL;
@@ -229,8 +243,8 @@ static bool check_arity(reel_tape *t, const reel_op *op, int n)
         return false;
     }
     if (op->kind == REEL_ELEMENTWISE && n > MAX_ELEMENTWISE_INPUTS) {
-        reel_fail(t, REEL_BAD_ARGUMENT, op->name, "%d inputs given, an element-wise op has at most %d", n,
-                  MAX_ELEMENTWISE_INPUTS);
+        reel_fail(t, REEL_BAD_ARGUMENT, op->name,
+                  "%d inputs given, an element-wise op has at most %d", n, MAX_ELEMENTWISE_INPUTS);
         return false;
     }
     return true;
@@ -269,7 +283,8 @@ static reel__memo *memo_slot(reel_tape *t, const reel__node *node, const void *a
     return &t->memo[hash % REEL__MEMO_SIZE];
 }
 
-static bool recall(const reel_tape *t, const reel__memo *memo, reel__node *node, const void *attributes)
+static bool recall(const reel_tape *t, const reel__memo *memo, reel__node *node,
+                   const void *attributes)
 {
     if (memo->op != node->op || memo->recording != t->recording || memo->inputs != node->inputs) {
         return false;
@@ -288,10 +303,14 @@ static bool recall(const reel_tape *t, const reel__memo *memo, reel__node *node,
     return true;
 }
 
-static void remember(const reel_tape *t, reel__memo *memo, const reel__node *node, const void *attributes)
+static void remember(const reel_tape *t, reel__memo *memo, const reel__node *node,
+                     const void *attributes)
 {
-    *memo = (reel__memo){ .op = node->op, .attributes = node->attributes, .recording = t->recording,
-                          .inputs = node->inputs, .shape = node->shape };
+    *memo = (reel__memo){ .op = node->op,
+                          .attributes = node->attributes,
+                          .recording = t->recording,
+                          .inputs = node->inputs,
+                          .shape = node->shape };
     for (uint32_t i = 0; i < node->inputs; i++) {
         memo->x_shape[i] = reel__node_at(t, node->in[i])->shape;
     }
@@ -314,7 +333,8 @@ static bool settle(reel_tape *t, reel__node *node, const uint32_t *in, const voi
                            : broadcast_shape(t, node->op, node->inputs, in, &node->shape);
 }
 
-static bool settle_quickly(reel_tape *t, reel__node *node, const uint32_t *in, const void *attributes)
+static bool settle_quickly(reel_tape *t, reel__node *node, const uint32_t *in,
+                           const void *attributes)
 {
     if (!may_remember(node->op, node->inputs)) {
         return settle(t, node, in, attributes);
@@ -340,7 +360,8 @@ static bool resolve_inputs(reel_tape *t, const reel_op *op, int n, const reel_va
     return true;
 }
 
-static reel_var record(reel_tape *t, const reel_op *op, int n, const reel_var x[], const void *attributes)
+static reel_var record(reel_tape *t, const reel_op *op, int n, const reel_var x[],
+                       const void *attributes)
 {
     reel__forget_site(t);
     reel__node node = { .op = op, .inputs = (uint32_t)n };
@@ -351,7 +372,8 @@ static reel_var record(reel_tape *t, const reel_op *op, int n, const reel_var x[
     if (in == NULL || !resolve_inputs(t, op, n, x, in)) {
         return poisoned(t);
     }
-    if (!check_types(t, op, node.inputs, in, &node.flags) || !settle_quickly(t, &node, in, attributes)) {
+    if (!check_types(t, op, node.inputs, in, &node.flags) ||
+        !settle_quickly(t, &node, in, attributes)) {
         return poisoned(t);
     }
     t->links.count += n > REEL__INLINE_INPUTS ? (size_t)n : 0;

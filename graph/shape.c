@@ -1,5 +1,5 @@
-/* shape.c: shapes as values, their text, broadcasting; and the tape's table of distinct shapes, so that a
- * node holds four bytes and equal shapes are equal numbers. */
+/* shape.c: shapes as values, their text, broadcasting; and the tape's table of distinct shapes,
+ * so that a node holds four bytes and equal shapes are equal numbers. */
 #include <stdarg.h>
 #include <string.h>
 
@@ -25,9 +25,8 @@ int64_t reel_shape_size(reel_shape shape)
 
 bool reel_shape_equal(reel_shape a, reel_shape b)
 {
-    return a.rank == b.rank &&
-           (a.rank <= 0 || a.rank > REEL_MAX_RANK ||
-            memcmp(a.dim, b.dim, (size_t)a.rank * sizeof a.dim[0]) == 0);
+    return a.rank == b.rank && (a.rank <= 0 || a.rank > REEL_MAX_RANK ||
+                                memcmp(a.dim, b.dim, (size_t)a.rank * sizeof a.dim[0]) == 0);
 }
 
 const char *reel_shape_text(char out[REEL_SHAPE_TEXT_SIZE], reel_shape shape)
@@ -200,8 +199,8 @@ bool reel_argument_fail(reel_shape_call *call, reel_status status, const char *f
 bool reel_normalise_axis(reel_shape_call *call, int64_t *axis, reel_shape shape)
 {
     if (*axis < -shape.rank || *axis >= shape.rank) {
-        return reel_argument_fail(call, REEL_BAD_ARGUMENT, "axis %lld is outside %s", (long long)*axis,
-                                  REEL_SHAPE_TEXT(shape));
+        return reel_argument_fail(call, REEL_BAD_ARGUMENT, "axis %lld is outside %s",
+                                  (long long)*axis, REEL_SHAPE_TEXT(shape));
     }
     *axis += *axis < 0 ? shape.rank : 0;
     return true;

@@ -1,6 +1,6 @@
-/* sweep.c: reverse mode. One loop from the outputs down to the variables asks each op on the way for its
- * vector-Jacobian product and adds up what arrives at each node. The products are tape ops, so what
- * is recorded here can be differentiated again. */
+/* sweep.c: reverse mode. One loop from the outputs down to the variables asks each op on the way
+ * for its vector-Jacobian product and adds up what arrives at each node. The products are tape
+ * ops, so what is recorded here can be differentiated again. */
 #include <string.h>
 
 #include "tape.h"
@@ -9,10 +9,11 @@
 
 typedef struct {
     reel_tape *t;
-    uint32_t first, last;     /* of the nodes the sweep looks at */
-    uint8_t *reached;         /* [last + 1]: depends on one of the variables */
-    uint32_t *adjoint;        /* [last + 1]: the node of its adjoint so far, or REEL__NONE */
-    uint32_t *replacement;    /* [last + 1]: the recomputed copy, where checkpoints ask for one; or NULL */
+    uint32_t first, last; /* of the nodes the sweep looks at */
+    uint8_t *reached;     /* [last + 1]: depends on one of the variables */
+    uint32_t *adjoint;    /* [last + 1]: the node of its adjoint so far, or REEL__NONE */
+    uint32_t
+        *replacement; /* [last + 1]: the recomputed copy, where checkpoints ask for one; or NULL */
     uint32_t last_checkpoint; /* nodes from here on are still held; 0: there is no checkpoint */
     size_t bytes;
 } sweep;
@@ -117,8 +118,9 @@ static bool copy_node(sweep *s, uint32_t index)
     return reel__clone(t, index, in, &s->replacement[index]);
 }
 
-/* Below the last checkpoint the backward pass reads copies of the nodes, recorded here, at the place where they
- * are needed: the originals' values are free as soon as the forward pass is done with them. */
+/* Below the last checkpoint the backward pass reads copies of the nodes, recorded here, at the
+ * place where they are needed: the originals' values are free as soon as the forward pass is
+ * done with them. */
 static bool recompute(sweep *s, uint32_t index, uint32_t *copy)
 {
     reel_tape *t = s->t;
@@ -160,17 +162,20 @@ static bool contribute(sweep *s, const reel_op *op, uint32_t input, int position
         return false;
     }
     reel_shape wanted = reel__shape_entry_of(t, input)->shape;
-    if (op->kind == REEL_ELEMENTWISE && !reel_shape_equal(reel__shape_entry_of(t, index)->shape, wanted)) {
+    if (op->kind == REEL_ELEMENTWISE &&
+        !reel_shape_equal(reel__shape_entry_of(t, index)->shape, wanted)) {
         reel_shape got = reel__shape_entry_of(t, index)->shape, both;
-        dx = reel_broadcast(got, wanted, &both) && reel_shape_equal(both, got) ? reel_sum_to(dx, wanted)
-                                                                              : reel_expand(dx, wanted);
+        dx = reel_broadcast(got, wanted, &both) && reel_shape_equal(both, got)
+                 ? reel_sum_to(dx, wanted)
+                 : reel_expand(dx, wanted);
         if (!reel__resolve(t, dx, op->name, &index)) {
             return false;
         }
     }
     if (!reel_shape_equal(reel__shape_entry_of(t, index)->shape, wanted)) {
         reel_fail(t, REEL_BAD_SHAPE, op->name, "its vjp gave %s for input %d of shape %s",
-                  REEL_SHAPE_TEXT(reel__shape_entry_of(t, index)->shape), position, REEL_SHAPE_TEXT(wanted));
+                  REEL_SHAPE_TEXT(reel__shape_entry_of(t, index)->shape), position,
+                  REEL_SHAPE_TEXT(wanted));
         return false;
     }
     if (s->adjoint[input] != REEL__NONE) {
@@ -189,8 +194,10 @@ typedef struct {
     void *attributes;
 } vjp_room;
 
-/* A vjp records while it reads, so everything it is given is a copy that no growing list can move. */
-static bool take_room(reel_tape *t, uint32_t n, size_t attribute_size, vjp_room *room, size_t *bytes)
+/* A vjp records while it reads, so everything it is given is a copy that no growing list can
+ * move. */
+static bool take_room(reel_tape *t, uint32_t n, size_t attribute_size, vjp_room *room,
+                      size_t *bytes)
 {
     *bytes = n * (2 * sizeof(reel_var) + sizeof(bool)) + attribute_size + 16;
     char *block = reel__resize(t, NULL, 0, *bytes);
@@ -225,9 +232,15 @@ static bool call_vjp(sweep *s, uint32_t index, vjp_room *room)
     if (op->attribute_size) {
         memcpy(room->attributes, reel__node_at(t, index)->attributes, op->attribute_size);
     }
-    reel_vjp_call call = { .op = op, .tape = t, .inputs = (int)n, .x = room->x, .y = y,
-                           .dy = reel__handle(t, s->adjoint[index]), .attributes = room->attributes,
-                           .needs = room->needs, .dx = room->dx };
+    reel_vjp_call call = { .op = op,
+                           .tape = t,
+                           .inputs = (int)n,
+                           .x = room->x,
+                           .y = y,
+                           .dy = reel__handle(t, s->adjoint[index]),
+                           .attributes = room->attributes,
+                           .needs = room->needs,
+                           .dx = room->dx };
     op->vjp(&call);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t in = reel__inputs_of(t, reel__node_at(t, index))[i];
@@ -303,8 +316,8 @@ static bool seed(sweep *s, int m, const uint32_t y[], const reel_var dy[])
     return true;
 }
 
-bool reel__sweep(reel_tape *t, int m, const uint32_t y[], const reel_var dy[], int n, const uint32_t x[],
-                 reel_var x_grad[])
+bool reel__sweep(reel_tape *t, int m, const uint32_t y[], const reel_var dy[], int n,
+                 const uint32_t x[], reel_var x_grad[])
 {
     sweep s;
     memset(x_grad, 0, (size_t)n * sizeof *x_grad);

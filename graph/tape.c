@@ -23,9 +23,10 @@ static bool start_lists(reel_tape *t)
 static void warn_of_slow_blas(const reel_tape *t)
 {
     if (t->options.log && t->threads > 1 && reel__blas_parallel() == 1) {
-        t->options.log(t->options.log_self,
-                       "reel: this OpenBLAS is the pthread flavour; its threads and OpenMP's get into each other's "
-                       "way. Install the OpenMP flavour (Debian: libopenblas0-openmp) or set OPENBLAS_NUM_THREADS=1.");
+        t->options.log(t->options.log_self, "reel: this OpenBLAS is the pthread flavour; its "
+                                            "threads and OpenMP's get into each other's "
+                                            "way. Install the OpenMP flavour (Debian: "
+                                            "libopenblas0-openmp) or set OPENBLAS_NUM_THREADS=1.");
     }
 }
 

@@ -24,14 +24,16 @@ enum {
 
 typedef struct {
     const reel_op *op;
-    const void *attributes;           /* op->attribute_size bytes in the recorded arena; then the stream */
-    uint64_t hash;                    /* of op, shape, attributes and the distances to the inputs */
-    uint32_t in[REEL__INLINE_INPUTS]; /* indices of the inputs; with more of them in[0] is where … */
-    uint32_t inputs;                  /* … these many stand in tape->links */
-    uint32_t shape;                   /* into tape->shapes */
-    uint32_t mark;                    /* into tape->marks: the time step */
-    int32_t line;                     /* of the caller; 0: unknown */
-    uint16_t file;                    /* into tape->files */
+    /* op->attribute_size bytes in the recorded arena; then the stream */
+    const void *attributes;
+    uint64_t hash; /* of op, shape, attributes and the distances to the inputs */
+    /* indices of the inputs; with more of them in[0] is where … */
+    uint32_t in[REEL__INLINE_INPUTS];
+    uint32_t inputs; /* … these many stand in tape->links */
+    uint32_t shape;  /* into tape->shapes */
+    uint32_t mark;   /* into tape->marks: the time step */
+    int32_t line;    /* of the caller; 0: unknown */
+    uint16_t file;   /* into tape->files */
     uint16_t flags;
 } reel__node;
 _Static_assert(sizeof(reel__node) <= 64, "a node is at most one cache line");
@@ -55,7 +57,7 @@ typedef struct {
 /* One block of the value pool. Views of a value share its buffer. */
 typedef struct reel__buffer {
     struct reel__buffer *next_free;
-    size_t size;              /* usable bytes */
+    size_t size; /* usable bytes */
     uint32_t size_class, references;
 } reel__buffer;
 
@@ -63,9 +65,9 @@ typedef struct reel__buffer {
 #define REEL__ALIGNMENT 64
 
 typedef struct {
-    char *data;               /* NULL: not computed or not held */
-    reel__buffer *buffer;     /* NULL for leaves and what looks into the parameters */
-    int64_t *stride;          /* of a view; NULL: contiguous */
+    char *data;           /* NULL: not computed or not held */
+    reel__buffer *buffer; /* NULL for leaves and what looks into the parameters */
+    int64_t *stride;      /* of a view; NULL: contiguous */
 } reel__value;
 
 typedef struct {
@@ -83,23 +85,24 @@ typedef struct {
 typedef struct {
     char *name;
     uint64_t name_hash;
-    uint32_t node;            /* its index; changes at a rewind */
-    uint32_t written_at;      /* nodes recorded before this one may not read it any more */
+    uint32_t node;       /* its index; changes at a rewind */
+    uint32_t written_at; /* nodes recorded before this one may not read it any more */
     reel_shape shape;
-    size_t offset;            /* elements, into the flat buffers */
+    size_t offset; /* elements, into the flat buffers */
     size_t count;
 } reel__param;
 
 typedef struct {
     uint32_t param, node;
-} reel__pending;              /* a gradient that reel_backward recorded and nobody has computed yet */
+    /* a gradient that reel_backward recorded and nobody has computed yet */
+} reel__pending;
 
 /* A constant factor in the order in which products read it; see run/prepared.c. */
 typedef struct {
     const void *data;
     int64_t rows, columns, row_stride, column_stride;
     uint32_t uses;
-    reel__buffer *packed;     /* NULL: not worth it yet */
+    reel__buffer *packed; /* NULL: not worth it yet */
 } reel__prepared;
 
 typedef struct reel__on_free {
@@ -108,14 +111,14 @@ typedef struct reel__on_free {
     void *self;
 } reel__on_free;
 
-/* A call seen before in this recording: the same op, attributes and input shapes give the same shape, and
- * the attributes in their normal form may be shared. */
+/* A call seen before in this recording: the same op, attributes and input shapes give the same
+ * shape, and the attributes in their normal form may be shared. */
 #define REEL__MEMO_SIZE 128
 #define REEL__MEMO_ATTRIBUTES 40
 typedef struct {
     const reel_op *op;
-    const void *attributes;   /* normalised, in the recorded arena */
-    uint32_t recording;       /* tape->recording when it was made; others are stale */
+    const void *attributes; /* normalised, in the recorded arena */
+    uint32_t recording;     /* tape->recording when it was made; others are stale */
     uint32_t inputs, shape;
     uint32_t x_shape[REEL__INLINE_INPUTS];
     unsigned char given[REEL__MEMO_ATTRIBUTES]; /* as the caller gave them */
@@ -130,60 +133,65 @@ typedef struct {
 typedef struct {
     reel_status status;
     char op[64];
-    char step[32];            /* ", step 3", or nothing */
+    char step[32]; /* ", step 3", or nothing */
     char text[1024];
     const char *file;
     int line;
-    bool fresh;               /* raised by the call in progress: its macro still has to say where it stands */
+    /* raised by the call in progress: its macro still has to say where it stands */
+    bool fresh;
 } reel__error;
 
 struct reel_tape {
     reel_tape_options options;
     int threads;
-    size_t element;           /* 4 or 8 */
+    size_t element; /* 4 or 8 */
     bool training, running, logged;
 
-    reel__list nodes;         /* reel__node */
-    reel__list values;        /* reel__value, as long as nodes */
-    reel__list links;         /* uint32_t */
-    reel__list shapes;        /* reel__shape_entry */
-    reel__list shape_table;   /* uint32_t, open addressing, a power of two */
-    reel__list marks;         /* reel__mark; entry 0: outside every step */
-    reel__list files;         /* const char * */
-    reel__list params;        /* reel__param */
-    reel__list pending;       /* reel__pending */
-    reel__list kept;          /* uint32_t: nodes with REEL__KEEP or REEL__ASKED, not yet computed */
-    reel__list aliases;       /* uint32_t: nodes whose held value looks into the parameters */
-    reel__list prepared;      /* reel__prepared: until a parameter changes */
-    reel__list redirect;      /* uint32_t: the node whose value is this one's, or REEL__NONE; see plan/plan.h */
-    reel__list keys;          /* uint32_t: a hidden node runs behind the node of this number */
-    reel__list order, uses, into, placed, joins, hidden_order; /* the executor's own, see run/evaluate.c */
-    reel__arena recorded;     /* until the rewind: attributes, leaves' data, strides */
-    reel__arena store;        /* until the end: names, cells */
+    reel__list nodes;       /* reel__node */
+    reel__list values;      /* reel__value, as long as nodes */
+    reel__list links;       /* uint32_t */
+    reel__list shapes;      /* reel__shape_entry */
+    reel__list shape_table; /* uint32_t, open addressing, a power of two */
+    reel__list marks;       /* reel__mark; entry 0: outside every step */
+    reel__list files;       /* const char * */
+    reel__list params;      /* reel__param */
+    reel__list pending;     /* reel__pending */
+    reel__list kept;        /* uint32_t: nodes with REEL__KEEP or REEL__ASKED, not yet computed */
+    reel__list aliases;     /* uint32_t: nodes whose held value looks into the parameters */
+    reel__list prepared;    /* reel__prepared: until a parameter changes */
+    /* uint32_t: the node whose value is this one's, or REEL__NONE; see plan/plan.h */
+    reel__list redirect;
+    reel__list keys; /* uint32_t: a hidden node runs behind the node of this number */
+    /* the executor's own, see run/evaluate.c */
+    reel__list order, uses, into, placed, joins, hidden_order;
+    reel__arena recorded; /* until the rewind: attributes, leaves' data, strides */
+    reel__arena store;    /* until the end: names, cells */
     reel__buffer *free_buffers[REEL__SIZE_CLASSES];
     void *scratch;
     size_t scratch_size;
 
-    uint32_t base;            /* id of node 0; ids of dropped nodes lie below */
-    uint32_t mark, stamped;   /* current step; nodes below `stamped` know their caller */
+    uint32_t base;          /* id of node 0; ids of dropped nodes lie below */
+    uint32_t mark, stamped; /* current step; nodes below `stamped` know their caller */
     uint16_t site_file;
-    int32_t site_line;        /* where the stamped call in progress stands; 0: none is */
-    uint32_t nested;          /* > 0 while a stamped call records: its line is that of all it records */
+    int32_t site_line; /* where the stamped call in progress stands; 0: none is */
+    /* > 0 while a stamped call records: its line is that of all it records */
+    uint32_t nested;
     uint64_t hash, stream;
-    uint32_t recording;       /* counts rewinds */
+    uint32_t recording; /* counts rewinds */
     struct {
         uint32_t loops, copies, split, hoisted, sunk;
-    } planned;                /* since the rewind, for reel_explain */
-    uint32_t passes_off;      /* bit i: pass i of plan/plan.c */
-    uint32_t hidden;          /* how many nodes are the planner's */
-    uint32_t first_hidden;    /* from here on nodes may be the planner's; 0: none is */
-    uint32_t written_at;      /* nodes below this were recorded before some parameter changed */
+    } planned;             /* since the rewind, for reel_explain */
+    uint32_t passes_off;   /* bit i: pass i of plan/plan.c */
+    uint32_t hidden;       /* how many nodes are the planner's */
+    uint32_t first_hidden; /* from here on nodes may be the planner's; 0: none is */
+    uint32_t written_at;   /* nodes below this were recorded before some parameter changed */
     reel__memo memo[REEL__MEMO_SIZE];
-    bool retain;              /* a dropped value was needed again: hold on to values until the rewind */
+    /* a dropped value was needed again: hold on to values until the rewind */
+    bool retain;
 
     char *flat_values, *flat_gradients; /* 64-byte aligned */
     void *flat_values_block, *flat_gradients_block;
-    size_t flat_count, flat_capacity;   /* elements */
+    size_t flat_count, flat_capacity; /* elements */
 
     reel__error error;
     char error_text[1400];
@@ -198,7 +206,8 @@ void *reel__plain_resize(void *self, void *old, size_t old_size, size_t new_size
 void *reel__resize(reel_tape *, void *old, size_t old_size, size_t new_size);
 bool reel__list_reserve(reel_tape *, reel__list *, size_t count, size_t element);
 void reel__list_free(reel_tape *, reel__list *, size_t element);
-void *reel__arena_take(reel_tape *, reel__arena *, size_t bytes); /* 64-byte aligned from 64 bytes on, else 8 */
+/* 64-byte aligned from 64 bytes on, else 8 */
+void *reel__arena_take(reel_tape *, reel__arena *, size_t bytes);
 void reel__arena_reset(reel__arena *);
 void reel__arena_free(reel_tape *, reel__arena *);
 reel__buffer *reel__buffer_take(reel_tape *, size_t bytes); /* one reference */
@@ -221,7 +230,8 @@ bool reel__contiguous(const reel_shape *, const int64_t *stride);
 
 reel_var reel__fail_text(reel_tape *, reel_status, const char *op, const char *text);
 uint16_t reel__file_index(reel_tape *, const char *file);
-/* An error in running a node: it is at the line that recorded the node, not at the one that reads its value. */
+/* An error in running a node: it is at the line that recorded the node, not at the one that
+ * reads its value. */
 void reel__fail_node(reel_tape *, uint32_t index, reel_status, const char *text);
 
 /* ---- record.c ------------------------------------------------------------------------------ */
@@ -234,8 +244,8 @@ bool reel__append(reel_tape *, reel__node *node, uint32_t *index);
 /* A copy of a node with other inputs. */
 bool reel__clone(reel_tape *, uint32_t index, const uint32_t *inputs, uint32_t *copy);
 
-/* A recording call is located after it returned, and a stamped call is over: neither must leave its errors to
- * the line of an earlier call. */
+/* A recording call is located after it returned, and a stamped call is over: neither must leave
+ * its errors to the line of an earlier call. */
 static inline void reel__forget_site(reel_tape *t)
 {
     if (t->nested == 0) {
@@ -253,7 +263,8 @@ static inline reel__value *reel__value_at(const reel_tape *t, uint32_t index)
 }
 static inline const uint32_t *reel__inputs_of(const reel_tape *t, const reel__node *node)
 {
-    return node->inputs <= REEL__INLINE_INPUTS ? node->in : (const uint32_t *)t->links.data + node->in[0];
+    return node->inputs <= REEL__INLINE_INPUTS ? node->in
+                                               : (const uint32_t *)t->links.data + node->in[0];
 }
 static inline const reel__shape_entry *reel__shape_at(const reel_tape *t, uint32_t shape)
 {
@@ -293,8 +304,8 @@ static inline uint32_t reel__param_of(const reel__node *node)
 
 /* Reverse sweep from m outputs y[j], weighted by dy[j], to n variables; x_grad[i] is absent where
  * nothing depends on x[i]. */
-bool reel__sweep(reel_tape *, int m, const uint32_t y[], const reel_var dy[], int n, const uint32_t x[],
-                 reel_var x_grad[]);
+bool reel__sweep(reel_tape *, int m, const uint32_t y[], const reel_var dy[], int n,
+                 const uint32_t x[], reel_var x_grad[]);
 extern const reel_op reel__op_accumulate, reel__op_checkpoint;
 bool reel__tape_has_kinks(const reel_tape *);
 
@@ -308,8 +319,8 @@ bool reel__make_plan(reel_tape *, size_t n, const uint32_t targets[]);
 /* ---- run/evaluate.c ------------------------------------------------------------------------ */
 
 typedef struct {
-    bool check_finite;        /* stop at the first NaN or infinity out of finite inputs */
-    bool replay;              /* look at all ancestors, computed ones too */
+    bool check_finite; /* stop at the first NaN or infinity out of finite inputs */
+    bool replay;       /* look at all ancestors, computed ones too */
 } reel__evaluate_options;
 /* Computes and holds the targets' values, and on the way everything that was asked for. */
 bool reel__evaluate(reel_tape *, size_t n, const uint32_t targets[], reel__evaluate_options);
@@ -325,15 +336,16 @@ void reel__run_elementwise(const reel_op *, reel_dtype, size_t element, const re
 
 /* ---- ancestors.c --------------------------------------------------------------------------- */
 
-/* (*needed)[i] is 1 for index and everything below it, and, if so wanted, for the gradients asked for; one byte a
- * node, to be freed by reel__resize. */
+/* (*needed)[i] is 1 for index and everything below it, and, if so wanted, for the gradients
+ * asked for; one byte a node, to be freed by reel__resize. */
 bool reel__ancestors(reel_tape *, uint32_t index, bool with_pending, uint8_t **needed);
 
 /* ---- run/prepared.c ------------------------------------------------------------------------ */
 
-/* The packed form of a factor that lies in the parameters, or NULL while it has been used too little. */
-const void *reel__prepared_factor(reel_tape *, const void *data, int64_t rows, int64_t columns, int64_t row_stride,
-                                  int64_t column_stride);
+/* The packed form of a factor that lies in the parameters, or NULL while it has been used too
+ * little. */
+const void *reel__prepared_factor(reel_tape *, const void *data, int64_t rows, int64_t columns,
+                                  int64_t row_stride, int64_t column_stride);
 void reel__forget_prepared(reel_tape *);
 
 /* ---- finite.c ------------------------------------------------------------------------------ */

@@ -22,7 +22,8 @@ bool reel_is_index(reel_var v)
            (reel__node_at(v.tape, index)->flags & REEL__INDEX);
 }
 
-/* Runs what v needs and gives it as one contiguous block, in the tape's scratch where it is a view. */
+/* Runs what v needs and gives it as one contiguous block, in the tape's scratch where it is a
+ * view. */
 static const void *compute(reel_var v, const char *caller, int64_t expected, uint32_t *index)
 {
     reel_tape *t = v.tape;
@@ -36,7 +37,8 @@ static const void *compute(reel_var v, const char *caller, int64_t expected, uin
         return NULL;
     }
     reel_tensor x;
-    if (!reel__evaluate(t, 1, index, (reel__evaluate_options){ 0 }) || !reel__tensor_of(t, *index, &x)) {
+    if (!reel__evaluate(t, 1, index, (reel__evaluate_options){ 0 }) ||
+        !reel__tensor_of(t, *index, &x)) {
         return NULL;
     }
     if (reel__contiguous(x.shape, x.stride)) {
@@ -70,7 +72,8 @@ static double element_at(const reel_tape *t, uint32_t index, const void *data, s
     if (reel__node_at(t, index)->flags & REEL__INDEX) {
         return ((const int32_t *)data)[i];
     }
-    return t->options.dtype == REEL_F64 ? ((const double *)data)[i] : (double)((const float *)data)[i];
+    return t->options.dtype == REEL_F64 ? ((const double *)data)[i]
+                                        : (double)((const float *)data)[i];
 }
 
 double reel_item(reel_var v)
@@ -91,7 +94,8 @@ static bool check_room(reel_var v, const char *caller, const void *out, size_t n
 reel_status reel_read(reel_var v, float *out, size_t n)
 {
     uint32_t index;
-    const void *data = check_room(v, "read", out, n) ? computed(v, "read", (int64_t)n, &index) : NULL;
+    const void *data =
+        check_room(v, "read", out, n) ? computed(v, "read", (int64_t)n, &index) : NULL;
     if (data == NULL) {
         return status_of(v);
     }
@@ -108,7 +112,8 @@ reel_status reel_read(reel_var v, float *out, size_t n)
 reel_status reel_read_f64(reel_var v, double *out, size_t n)
 {
     uint32_t index;
-    const void *data = check_room(v, "read_f64", out, n) ? computed(v, "read_f64", (int64_t)n, &index) : NULL;
+    const void *data =
+        check_room(v, "read_f64", out, n) ? computed(v, "read_f64", (int64_t)n, &index) : NULL;
     if (data == NULL) {
         return status_of(v);
     }
@@ -121,7 +126,8 @@ reel_status reel_read_f64(reel_var v, double *out, size_t n)
 reel_status reel_read_indices(reel_var v, int32_t *out, size_t n)
 {
     uint32_t index;
-    if (!check_room(v, "read_indices", out, n) || !reel__resolve(v.tape, v, "read_indices", &index)) {
+    if (!check_room(v, "read_indices", out, n) ||
+        !reel__resolve(v.tape, v, "read_indices", &index)) {
         return status_of(v);
     }
     if (!(reel__node_at(v.tape, index)->flags & REEL__INDEX)) {

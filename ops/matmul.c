@@ -284,11 +284,13 @@ static void multiply_all(const product *p, int64_t batch, int threads)
     }
 }
 
-/* A few rows by a weight, as in the steps of a loop: packing the weight is worth it once for all of them. */
+/* A few rows by a weight, as in the steps of a loop: packing the weight is worth it once for all
+ * of them. */
 static bool multiply_prepared(const reel_kernel_call *c, const product *p)
 {
     reel__gemm_call g = p->first;
-    if (!(c->constant & 2u) || g.transpose_a || g.m > REEL__PACKED_ROWS || g.m == 0 || g.k == 0 || g.n < 4) {
+    if (!(c->constant & 2u) || g.transpose_a || g.m > REEL__PACKED_ROWS || g.m == 0 || g.k == 0 ||
+        g.n < 4) {
         return false;
     }
     g.a = p->a.data;
@@ -429,7 +431,8 @@ static bool are_matrices(const reel_lift_call *c)
 /* Matrices by matrices broadcast over the steps. */
 static reel_var matmul_lift(const reel_lift_call *c)
 {
-    return are_matrices(c) ? reel_record(c->op, 2, c->x, c->attributes) : (reel_var){ c->x[0].tape, 0 };
+    return are_matrices(c) ? reel_record(c->op, 2, c->x, c->attributes)
+                           : (reel_var){ c->x[0].tape, 0 };
 }
 
 /* Σ AᵀB over the steps is one product, contracted over steps and rows. */

@@ -1,11 +1,11 @@
-/* hoist.c: a product that does not depend on carried values leaves the loop and runs once over all steps.
+/* hoist.c: a product that does not depend on carried values leaves the loop and runs once over
+ * all steps.
  *
  *     before   for t: z[t] = x[t]·W + …
  *     after    Z = X·W with T·batch rows; for t: z[t] = Z[t] + …
  *
- * It takes contractions with one input sliced by step and the others the same in all steps, whose op knows how to
- * run with the steps in front (`lift`).
- */
+ * It takes contractions with one input sliced by step and the others the same in all steps,
+ * whose op knows how to run with the steps in front (`lift`). / */
 #include "../../ops/ops.h"
 #include "plan.h"
 
@@ -36,14 +36,15 @@ static bool hoist(reel__plan *p, uint32_t loop_number, uint32_t position)
     reel__relation relation[MOST_INPUTS];
     reel_var x[MOST_INPUTS];
     bool stacked[MOST_INPUTS];
-    if (op->lift == NULL || inputs > MOST_INPUTS || loop->varies[position] || !relations_allow(p, loop_number, position, inputs, relation)) {
+    if (op->lift == NULL || inputs > MOST_INPUTS || loop->varies[position] ||
+        !relations_allow(p, loop_number, position, inputs, relation)) {
         return true;
     }
     for (uint32_t i = 0; i < inputs; i++) {
         x[i] = reel__stacked(p, loop_number, &relation[i], &stacked[i]);
     }
-    reel_var all = op->lift(&(reel_lift_call){ .op = op, .inputs = (int)inputs, .x = x, .stacked = stacked,
-                                               .attributes = attributes });
+    reel_var all = op->lift(&(reel_lift_call){
+        .op = op, .inputs = (int)inputs, .x = x, .stacked = stacked, .attributes = attributes });
     t->planned.hoisted += all.id != 0;
     for (int64_t s = 0; all.id && s < loop->steps; s++) {
         if (!reel__redirect(t, reel__member(loop, s, position), reel_at(all, s))) {

@@ -26,8 +26,8 @@ static void complain_name(reel_tape *t, const char *name, size_t length)
         size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, ", %s", passes[i].name);
     }
-    reel_fail(t, REEL_BAD_ARGUMENT, "plan", "\"%.*s\" is not -NAME of a pass; the names are %s", (int)length, name,
-              names);
+    reel_fail(t, REEL_BAD_ARGUMENT, "plan", "\"%.*s\" is not -NAME of a pass; the names are %s",
+              (int)length, name, names);
 }
 
 static bool leave_out(reel_tape *t, const char *name, size_t length)
@@ -62,10 +62,10 @@ void reel__choose_passes(reel_tape *t)
 /* Recordings with fewer nodes to run are run as they are. */
 #define FEWEST_NODES 64
 
-/* ---- when a hidden node runs ------------------------------------------------------------------ */
+/* ---- when a hidden node runs --------------------------------------------------------------- */
 
-/* A node of the program runs at its own place, a hidden one right behind the last of its inputs. What an input was
- * redirected to has run by the input's own place. */
+/* A node of the program runs at its own place, a hidden one right behind the last of its inputs.
+ * What an input was redirected to has run by the input's own place. */
 static bool extend_keys(reel_tape *t, bool hidden)
 {
     if (!reel__list_reserve(t, &t->keys, t->nodes.count, sizeof(uint32_t))) {
@@ -85,7 +85,8 @@ static bool extend_keys(reel_tape *t, bool hidden)
     return true;
 }
 
-/* A source that would run only after the node it stands for is refused: the node then runs itself. */
+/* A source that would run only after the node it stands for is refused: the node then runs
+ * itself. */
 bool reel__redirect(reel_tape *t, uint32_t from, reel_var to)
 {
     uint32_t index;
@@ -105,7 +106,8 @@ static bool count_reader(reel__plan *p, uint32_t index, uint32_t count)
     reel_tape *t = p->t;
     uint32_t before = p->readers[index];
     p->readers[index] += count;
-    if (before > 0 || reel__node_at(t, index)->op->kind == REEL_LEAF || reel__value_at(t, index)->data) {
+    if (before > 0 || reel__node_at(t, index)->op->kind == REEL_LEAF ||
+        reel__value_at(t, index)->data) {
         return true;
     }
     if (!reel__list_reserve(t, &t->order, t->order.count + 1, sizeof(uint32_t))) {
@@ -169,7 +171,8 @@ static bool prepare_redirects(reel_tape *t)
     if (!reel__list_reserve(t, &t->redirect, t->nodes.count, sizeof(uint32_t))) {
         return false;
     }
-    memset((uint32_t *)t->redirect.data + before, 0xff, (t->nodes.count - before) * sizeof(uint32_t));
+    memset((uint32_t *)t->redirect.data + before, 0xff,
+           (t->nodes.count - before) * sizeof(uint32_t));
     t->redirect.count = t->nodes.count;
     return true;
 }
@@ -192,8 +195,8 @@ static bool may_plan(const reel_tape *t)
     return !t->options.eager && t->marks.count > 1 && t->nodes.count >= FEWEST_NODES;
 }
 
-/* Nodes from before a parameter changed mean the old parameter (and can no longer run); a hidden node recorded
- * now would mean the new one, so such recordings are left as they are. */
+/* Nodes from before a parameter changed mean the old parameter (and can no longer run); a hidden
+ * node recorded now would mean the new one, so such recordings are left as they are. */
 bool reel__make_plan(reel_tape *t, size_t n, const uint32_t targets[])
 {
     if (!may_plan(t)) {
@@ -206,7 +209,8 @@ bool reel__make_plan(reel_tape *t, size_t n, const uint32_t targets[])
     t->mark = 0;
     t->nested++;
     bool fine = start(&p) && extend_keys(t, false) && count_readers(&p, n, targets, &needed) &&
-                (needed < FEWEST_NODES || p.oldest < t->written_at || (prepare_redirects(t) && run_passes(&p)));
+                (needed < FEWEST_NODES || p.oldest < t->written_at ||
+                 (prepare_redirects(t) && run_passes(&p)));
     fine = fine && extend_keys(t, true);
     t->nested--;
     t->mark = mark;

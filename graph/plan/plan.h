@@ -1,12 +1,11 @@
 /* plan.h: what the planner's passes share.
  *
- * The planner never changes a recorded node. A pass records new, hidden nodes behind the program's own and
- * says in tape->redirect that a node's value is from now on that of a hidden one; what is no longer
- * read is no longer run. Passes know ops only by the hooks of their entries (graph/op.h, "what the
- * planner asks").
+ * The planner never changes a recorded node. A pass records new, hidden nodes behind the
+ * program's own and says in tape->redirect that a node's value is from now on that of a hidden
+ * one; what is no longer read is no longer run. Passes know ops only by the hooks of their
+ * entries (graph/op.h, "what the planner asks").
  *
- * A new pass is one file and one line in plan.c.
- */
+ * A new pass is one file and one line in plan.c. / */
 #ifndef REEL_PLAN_H
 #define REEL_PLAN_H
 
@@ -14,21 +13,24 @@
 
 /* T copies of one body: the nodes of T neighbouring steps that are alike, position by position. */
 typedef struct {
-    int64_t first;            /* number of the first step; the copies are first … first + steps - 1 */
+    /* number of the first step; the copies are first … first + steps - 1 */
+    int64_t first;
     int64_t steps;
-    int direction;            /* +1: recorded in ascending order, -1: in descending order, as a reverse sweep does */
-    uint32_t length;          /* nodes in the body */
-    uint32_t *member;         /* [steps][length] */
-    bool *varies;             /* [length]: the attributes differ from copy to copy */
-    uint32_t *stack;          /* [length]: the node that stacks this position over the steps, or REEL__NONE */
+    /* +1: recorded in ascending order, -1: in descending order, as a reverse sweep does */
+    int direction;
+    uint32_t length;  /* nodes in the body */
+    uint32_t *member; /* [steps][length] */
+    bool *varies;     /* [length]: the attributes differ from copy to copy */
+    /* [length]: the node that stacks this position over the steps, or REEL__NONE */
+    uint32_t *stack;
 } reel__loop;
 
 /* Where input j of every copy of one node comes from. */
 typedef enum {
     REEL__IRREGULAR,
-    REEL__INVARIANT,          /* the same node for all copies */
-    REEL__FAMILY,             /* copy s reads position `position` of `loop` at step s + shift */
-    REEL__SLICES              /* copy s reads index s + shift of `node` along axis 0 */
+    REEL__INVARIANT, /* the same node for all copies */
+    REEL__FAMILY,    /* copy s reads position `position` of `loop` at step s + shift */
+    REEL__SLICES     /* copy s reads index s + shift of `node` along axis 0 */
 } reel__relation_kind;
 typedef struct {
     reel__relation_kind kind;
@@ -38,15 +40,16 @@ typedef struct {
 
 typedef struct {
     reel_tape *t;
-    uint32_t nodes;           /* the nodes that were there before this plan */
-    uint32_t oldest;          /* of the nodes to run */
-    uint32_t *readers;        /* [nodes]: how many needed nodes read it; targets count as many; 0: not needed */
-    uint32_t *loop_of;        /* [nodes]: number of its loop, or REEL__NONE */
-    uint32_t *position;       /* [nodes]: in the body */
-    int64_t *step;            /* [nodes] */
+    uint32_t nodes;  /* the nodes that were there before this plan */
+    uint32_t oldest; /* of the nodes to run */
+    /* [nodes]: how many needed nodes read it; targets count as many; 0: not needed */
+    uint32_t *readers;
+    uint32_t *loop_of;  /* [nodes]: number of its loop, or REEL__NONE */
+    uint32_t *position; /* [nodes]: in the body */
+    int64_t *step;      /* [nodes] */
     reel__loop *loops;
     size_t loop_count, loop_capacity;
-    reel__arena arena;        /* of the lists above; dropped with the plan */
+    reel__arena arena; /* of the lists above; dropped with the plan */
 } reel__plan;
 
 typedef bool (*reel__pass)(reel__plan *);

@@ -1,13 +1,12 @@
 /* roll.c: finds the loops in a tape.
  *
  *     before   step 0: concat matmul sigmoid …   step 1: concat matmul sigmoid …   step 2: …
- *     after    a loop of three copies of the body "concat matmul sigmoid …", and for each input of each
- *              of its nodes whether it is the same in all copies, another member, or a slice by step
+ *     after    a loop of three copies of the body "concat matmul sigmoid …", and for each input of
+ *              its nodes whether it is the same in all copies, another member, or a slice by step
  *
- * The marks that reel_unroll leaves say which step a node belongs to; the reverse sweep gave its nodes the marks
- * of the nodes they differentiate. Steps at the ends that differ from the one in the middle (the last has
- * no gradient from a successor) stay outside.
- */
+ * The marks that reel_unroll leaves say which step a node belongs to; the reverse sweep gave its
+ * nodes the marks of the nodes they differentiate. Steps at the ends that differ from the one in
+ * the middle (the last has no gradient from a successor) stay outside. / */
 #include <string.h>
 
 #include "plan.h"
@@ -25,8 +24,8 @@ static size_t number_marks(const reel_tape *t, uint32_t *loop_of_mark)
     loop_of_mark[0] = REEL__NONE;
     for (size_t m = 1; m < t->marks.count; m++) {
         int64_t stride = m > 1 ? mark[m].step - mark[m - 1].step : 0;
-        bool goes_on = m > 1 && mark[m].parent == mark[m - 1].parent && (stride == 1 || stride == -1) &&
-                       (direction == 0 || stride == direction);
+        bool goes_on = m > 1 && mark[m].parent == mark[m - 1].parent &&
+                       (stride == 1 || stride == -1) && (direction == 0 || stride == direction);
         direction = goes_on ? stride : 0;
         loops += !goes_on;
         loop_of_mark[m] = (uint32_t)(loops - 1);
@@ -38,9 +37,9 @@ static size_t number_marks(const reel_tape *t, uint32_t *loop_of_mark)
 
 /* One candidate for each loop of marks and each direction of the sweep. */
 typedef struct {
-    int64_t low, high;        /* steps seen */
-    uint32_t *count;          /* [high - low + 1] nodes of each step */
-    uint32_t **nodes;         /* [high - low + 1] them */
+    int64_t low, high; /* steps seen */
+    uint32_t *count;   /* [high - low + 1] nodes of each step */
+    uint32_t **nodes;  /* [high - low + 1] them */
     uint32_t total;
 } candidate;
 
@@ -103,7 +102,8 @@ static bool sort_into_steps(reel__plan *p, const uint32_t *loop_of_mark, candida
     }
     for (size_t k = 0; k < n; k++) {
         for (int64_t s = 0; list[k].total && s <= list[k].high - list[k].low; s++) {
-            list[k].nodes[s] = reel__arena_take(p->t, &p->arena, (list[k].count[s] + 1) * sizeof(uint32_t));
+            list[k].nodes[s] =
+                reel__arena_take(p->t, &p->arena, (list[k].count[s] + 1) * sizeof(uint32_t));
             if (list[k].nodes[s] == NULL) {
                 return false;
             }
@@ -182,13 +182,15 @@ static bool fill_loop(reel__plan *p, const candidate *c, int64_t from, int64_t t
     memset(loop->varies, 0, loop->length * sizeof *loop->varies);
     memset(loop->stack, 0xff, loop->length * sizeof *loop->stack);
     for (int64_t s = 0; s < loop->steps; s++) {
-        memcpy(loop->member + (size_t)s * loop->length, c->nodes[from + s], loop->length * sizeof *loop->member);
+        memcpy(loop->member + (size_t)s * loop->length, c->nodes[from + s],
+               loop->length * sizeof *loop->member);
         for (uint32_t k = 0; k < loop->length; k++) {
             uint32_t i = reel__member(loop, s, k);
             p->loop_of[i] = (uint32_t)(p->loop_count - 1);
             p->position[i] = k;
             p->step[i] = loop->first + s;
-            loop->varies[k] = loop->varies[k] || attributes_differ(p->t, i, reel__member(loop, 0, k));
+            loop->varies[k] =
+                loop->varies[k] || attributes_differ(p->t, i, reel__member(loop, 0, k));
         }
     }
     return true;
@@ -237,7 +239,8 @@ bool reel__roll(reel__plan *p)
 
 /* ---- relations ------------------------------------------------------------------------------- */
 
-static uint32_t input_of(const reel__plan *p, const reel__loop *loop, int64_t s, uint32_t position, uint32_t input)
+static uint32_t input_of(const reel__plan *p, const reel__loop *loop, int64_t s, uint32_t position,
+                         uint32_t input)
 {
     return reel__inputs_of(p->t, reel__node_at(p->t, reel__member(loop, s, position)))[input];
 }
@@ -253,11 +256,13 @@ static bool is_slice(const reel_tape *t, uint32_t i, uint32_t *base, int64_t *in
     return true;
 }
 
-static reel__relation relate_first(const reel__plan *p, const reel__loop *loop, uint32_t position, uint32_t input)
+static reel__relation relate_first(const reel__plan *p, const reel__loop *loop, uint32_t position,
+                                   uint32_t input)
 {
     const reel_tape *t = p->t;
     reel__relation r = { .kind = REEL__IRREGULAR };
-    uint32_t first = input_of(p, loop, 0, position, input), second = input_of(p, loop, 1, position, input);
+    uint32_t first = input_of(p, loop, 0, position, input),
+             second = input_of(p, loop, 1, position, input);
     uint32_t base;
     int64_t index;
     if (first == second) {
@@ -265,7 +270,9 @@ static reel__relation relate_first(const reel__plan *p, const reel__loop *loop, 
     } else if (is_slice(t, first, &base, &index)) {
         r = (reel__relation){ .kind = REEL__SLICES, .node = base, .shift = index - loop->first };
     } else if (first < p->nodes && p->loop_of[first] != REEL__NONE) {
-        r = (reel__relation){ .kind = REEL__FAMILY, .loop = p->loop_of[first], .position = p->position[first],
+        r = (reel__relation){ .kind = REEL__FAMILY,
+                              .loop = p->loop_of[first],
+                              .position = p->position[first],
                               .shift = p->step[first] - loop->first };
     }
     return r;
@@ -289,7 +296,8 @@ static bool holds(const reel__plan *p, const reel__relation *r, uint32_t node, i
     return false;
 }
 
-reel__relation reel__relate(const reel__plan *p, uint32_t loop_number, uint32_t position, uint32_t input)
+reel__relation reel__relate(const reel__plan *p, uint32_t loop_number, uint32_t position,
+                            uint32_t input)
 {
     const reel__loop *loop = &p->loops[loop_number];
     reel__relation r = relate_first(p, loop, position, input);

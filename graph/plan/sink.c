@@ -1,12 +1,12 @@
-/* sink.c: a sum carried through a loop of products leaves the loop and becomes one product over all steps,
- * contracted over steps and batch. Every weight's gradient is such a sum.
+/* sink.c: a sum carried through a loop of products leaves the loop and becomes one product over
+ * all steps, contracted over steps and batch. Every weight's gradient is such a sum.
  *
  *     before   G = 0; for t: G = G + x[t]ᵀ·dz[t]
  *     after    for t: (x[t], dz[t] are kept side by side); G = Xᵀ·dZ with T·batch rows
  *
- * It takes accumulate nodes whose one input is the same node a step before, and whose other input is an
- * op that knows its sum over stacked inputs (`sum_over`). Sums that somebody reads in between stay.
- */
+ * It takes accumulate nodes whose one input is the same node a step before, and whose other
+ * input is an op that knows its sum over stacked inputs (`sum_over`). Sums that somebody reads
+ * in between stay. / */
 #include "plan.h"
 
 #define MOST_INPUTS 4
@@ -56,7 +56,8 @@ static reel_var sum_over(reel__plan *p, uint32_t loop_number, uint32_t position)
     reel_var x[MOST_INPUTS];
     bool stacked[MOST_INPUTS];
     reel__relation relation[MOST_INPUTS];
-    if (node->op->sum_over == NULL || node->inputs > MOST_INPUTS || p->loops[loop_number].varies[position]) {
+    if (node->op->sum_over == NULL || node->inputs > MOST_INPUTS ||
+        p->loops[loop_number].varies[position]) {
         return (reel_var){ t, 0 };
     }
     for (uint32_t i = 0; i < node->inputs; i++) {
@@ -74,8 +75,8 @@ static reel_var sum_over(reel__plan *p, uint32_t loop_number, uint32_t position)
             return x[i];
         }
     }
-    return op->sum_over(&(reel_lift_call){ .op = op, .inputs = (int)inputs, .x = x, .stacked = stacked,
-                                           .attributes = attributes });
+    return op->sum_over(&(reel_lift_call){
+        .op = op, .inputs = (int)inputs, .x = x, .stacked = stacked, .attributes = attributes });
 }
 
 static bool sink_sum(reel__plan *p, uint32_t loop_number, uint32_t position)

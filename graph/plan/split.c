@@ -1,11 +1,11 @@
-/* split.c: a product of a concatenation becomes a sum of products, where that lets a part of it leave the loop.
+/* split.c: a product of a concatenation becomes a sum of products, where that lets a part of it
+ * leave the loop.
  *
  *     before   for t: z[t] = [h[t], x[t]]·W
  *     after    W₁, W₂ = rows of W; Z = X·W₂ over all steps; for t: z[t] = Z[t] + h[t]·W₁
  *
  * It takes contractions whose first input is joined along the contracted axis (`joined_axis`,
- * `contracted_axis`) in every copy, and whose second is the same in all of them.
- */
+ * `contracted_axis`) in every copy, and whose second is the same in all of them. / */
 #include "../../ops/ops.h"
 #include "plan.h"
 
@@ -17,8 +17,8 @@ typedef struct {
     const reel_op *op;
     const void *attributes;
     int parts;
-    reel_var weight[MOST_PARTS];     /* the rows of the second input that meet each part */
-    reel_var hoisted[MOST_PARTS];    /* the part's product over all steps, or a zero handle */
+    reel_var weight[MOST_PARTS];  /* the rows of the second input that meet each part */
+    reel_var hoisted[MOST_PARTS]; /* the part's product over all steps, or a zero handle */
 } split;
 
 static reel_var product(const split *s, reel_var part, int k)
@@ -31,19 +31,27 @@ static bool is_joined(const reel__plan *p, uint32_t loop_number, uint32_t positi
 {
     const reel__loop *loop = &p->loops[loop_number];
     const reel__node *node = reel__node_at(p->t, reel__member(loop, 0, position));
-    if (node->op->contracted_axis == NULL || node->op->lift == NULL || node->inputs != 2 || loop->varies[position]) {
+    if (node->op->contracted_axis == NULL || node->op->lift == NULL || node->inputs != 2 ||
+        loop->varies[position]) {
         return false;
     }
-    reel__relation a = reel__relate(p, loop_number, position, 0), b = reel__relate(p, loop_number, position, 1);
-    if (a.kind != REEL__FAMILY || a.loop != loop_number || a.shift != 0 || b.kind != REEL__INVARIANT) {
+    reel__relation a = reel__relate(p, loop_number, position, 0),
+                   b = reel__relate(p, loop_number, position, 1);
+    if (a.kind != REEL__FAMILY || a.loop != loop_number || a.shift != 0 ||
+        b.kind != REEL__INVARIANT) {
         return false;
     }
     const reel__node *join = reel__node_at(p->t, reel__member(loop, 0, a.position));
     reel_shape x = reel__shape_at(p->t, join->shape)->shape;
-    *s = (split){ .loop_number = loop_number, .position = position, .join_position = a.position,
-                  .op = node->op, .attributes = node->attributes, .parts = (int)join->inputs };
+    *s = (split){ .loop_number = loop_number,
+                  .position = position,
+                  .join_position = a.position,
+                  .op = node->op,
+                  .attributes = node->attributes,
+                  .parts = (int)join->inputs };
     return join->op->joined_axis && join->inputs <= MOST_PARTS && !loop->varies[a.position] &&
-           join->op->joined_axis(join->attributes) == node->op->contracted_axis(node->attributes, 0, x.rank);
+           join->op->joined_axis(join->attributes) ==
+               node->op->contracted_axis(node->attributes, 0, x.rank);
 }
 
 /* The rows of b that meet part k, and the part's product over all steps where its inputs allow. */
@@ -58,8 +66,8 @@ static bool prepare_part(split *s, int k, int64_t begin, reel_var b, reel_shape 
     if (r.kind == REEL__SLICES) {
         bool stacked[2] = { true, false };
         reel_var x[2] = { reel__stacked(p, s->loop_number, &r, &stacked[0]), s->weight[k] };
-        s->hoisted[k] = s->op->lift(&(reel_lift_call){ .op = s->op, .inputs = 2, .x = x, .stacked = stacked,
-                                                       .attributes = s->attributes });
+        s->hoisted[k] = s->op->lift(&(reel_lift_call){
+            .op = s->op, .inputs = 2, .x = x, .stacked = stacked, .attributes = s->attributes });
     }
     return s->weight[k].id != 0;
 }
@@ -67,7 +75,8 @@ static bool prepare_part(split *s, int k, int64_t begin, reel_var b, reel_shape 
 static bool any_by_step(const split *s)
 {
     for (int k = 0; k < s->parts; k++) {
-        if (reel__relate(s->p, s->loop_number, s->join_position, (uint32_t)k).kind == REEL__SLICES) {
+        if (reel__relate(s->p, s->loop_number, s->join_position, (uint32_t)k).kind ==
+            REEL__SLICES) {
             return true;
         }
     }
@@ -90,7 +99,8 @@ static bool rewrite_step(const split *s, int64_t step)
         for (int k = 0; k < s->parts; k++) {
             bool left = s->hoisted[k].id != 0;
             if (left == (round == 0)) {
-                reel_var term = left ? reel_at(s->hoisted[k], step) : product(s, part_of(s, step, k), k);
+                reel_var term =
+                    left ? reel_at(s->hoisted[k], step) : product(s, part_of(s, step, k), k);
                 sum = sum.tape ? reel_accumulate(sum, term) : term;
             }
         }

@@ -1,11 +1,13 @@
-/* stack.c: the values that a loop's copies read or make, as one tensor with the steps in front. Where the executor
- * can, it lets the members write into the stack, so that stacking moves nothing. */
+/* stack.c: the values that a loop's copies read or make, as one tensor with the steps in front.
+ * Where the executor can, it lets the members write into the stack, so that stacking moves
+ * nothing. */
 #include "../../ops/ops.h"
 #include "plan.h"
 
 static reel_var cut(reel_var v, int64_t begin, int64_t steps)
 {
-    return begin == 0 && reel_shape_of(v).dim[0] == steps ? v : reel_slice(v, 0, begin, begin + steps);
+    return begin == 0 && reel_shape_of(v).dim[0] == steps ? v
+                                                          : reel_slice(v, 0, begin, begin + steps);
 }
 
 static reel_var stack_family(reel__plan *p, reel__loop *loop, uint32_t position)

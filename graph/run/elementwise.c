@@ -1,5 +1,6 @@
-/* elementwise.c: runs an element-wise op tile by tile. Kernels see only contiguous tiles; an input that is
- * broadcast or strided is gathered into a tile that stays in the first-level cache. */
+/* elementwise.c: runs an element-wise op tile by tile. Kernels see only contiguous tiles; an
+ * input that is broadcast or strided is gathered into a tile that stays in the first-level
+ * cache. */
 #include "../tape.h"
 #include "strides.h"
 
@@ -27,8 +28,8 @@ static void gather(const job *j, int k, reel__cursor cursor, int64_t n, char *ti
     for (int64_t done = 0; done < n;) {
         int64_t run = j->walk.dim[inner] - cursor.at[inner];
         run = run < n - done ? run : n - done;
-        reel__gather_run(element_at(j, k, cursor.offset[k]), j->walk.stride[k][inner], run, j->element,
-                         tile + done * (int64_t)j->element);
+        reel__gather_run(element_at(j, k, cursor.offset[k]), j->walk.stride[k][inner], run,
+                         j->element, tile + done * (int64_t)j->element);
         reel__walk_advance(&j->walk, run, &cursor);
         done += run;
     }
@@ -68,7 +69,8 @@ static void run_range(const job *j, int64_t begin, int64_t end)
             } else if (by_row && stride == 1) {
                 x[k] = at;
             } else if (by_row && stride == 0) {
-                if (filled[k] != at) { /* the whole tile once: later rows of the same number need nothing */
+                if (filled[k] !=
+                    at) { /* the whole tile once: later rows of the same number need nothing */
                     reel__gather_run(at, 0, tile, j->element, tiles[k]);
                     filled[k] = at;
                 }
@@ -78,13 +80,15 @@ static void run_range(const job *j, int64_t begin, int64_t end)
                 x[k] = tiles[k];
             }
         }
-        j->kernel((size_t)n, x, (char *)j->call->y.data + begin * (int64_t)j->element, j->call->attributes);
+        j->kernel((size_t)n, x, (char *)j->call->y.data + begin * (int64_t)j->element,
+                  j->call->attributes);
         advance(j, n, &cursor);
         begin += n;
     }
 }
 
-/* The common case, all inputs in the output's own layout: tiles only bound the kernel's working set. */
+/* The common case, all inputs in the output's own layout: tiles only bound the kernel's working
+ * set. */
 static void run_direct(const job *j, int64_t begin, int64_t end)
 {
     const void *x[REEL__WALK_INPUTS];
@@ -94,12 +98,14 @@ static void run_direct(const job *j, int64_t begin, int64_t end)
         for (int k = 0; k < j->call->inputs; k++) {
             x[k] = element_at(j, k, begin);
         }
-        j->kernel((size_t)n, x, (char *)j->call->y.data + begin * (int64_t)j->element, j->call->attributes);
+        j->kernel((size_t)n, x, (char *)j->call->y.data + begin * (int64_t)j->element,
+                  j->call->attributes);
     }
 }
 
 /* Strides of an input along the output's axes: 0 where it is broadcast. */
-static void broadcast_strides(const reel_tensor *x, const reel_shape *y, int64_t stride[REEL_MAX_RANK])
+static void broadcast_strides(const reel_tensor *x, const reel_shape *y,
+                              int64_t stride[REEL_MAX_RANK])
 {
     int lead = y->rank - x->shape->rank;
     for (int axis = 0; axis < y->rank; axis++) {
@@ -136,7 +142,8 @@ static bool all_alike(const reel_kernel_call *call)
     return true;
 }
 
-void reel__run_elementwise(const reel_op *op, reel_dtype dtype, size_t element, const reel_kernel_call *call)
+void reel__run_elementwise(const reel_op *op, reel_dtype dtype, size_t element,
+                           const reel_kernel_call *call)
 {
     job j;
     j.call = call;
@@ -152,7 +159,8 @@ void reel__run_elementwise(const reel_op *op, reel_dtype dtype, size_t element, 
 #pragma omp parallel for num_threads(parts) schedule(static)
     for (int p = 0; p < parts; p++) {
         /* whole cache lines to each thread: 64 bytes are 16 floats */
-        int64_t begin = size * p / parts / 16 * 16, end = p + 1 == parts ? size : size * (p + 1) / parts / 16 * 16;
+        int64_t begin = size * p / parts / 16 * 16,
+                end = p + 1 == parts ? size : size * (p + 1) / parts / 16 * 16;
         (all_direct ? run_direct : run_range)(&j, begin, end);
     }
 }

@@ -1,11 +1,11 @@
-/* evaluate.c: the executor. It finds what the targets need, runs it in recording order, and gives each
- * value's buffer back after its last use.
+/* evaluate.c: the executor. It finds what the targets need, runs it in recording order, and
+ * gives each value's buffer back after its last use.
  *
- * Three lists lie beside the nodes while it works: uses[i], how many scheduled readers node i still has
- * (targets and held values have PINNED added, so they never fall to 0); into[i], the accumulate node
- * that i's result is only ever added to; placed[i], the join that i may write its result into. All are
- * zeros between evaluations. Where the planner redirected a node, the executor reads the other one.
- */
+ * Three lists lie beside the nodes while it works: uses[i], how many scheduled readers node i
+ * still has (targets and held values have PINNED added, so they never fall to 0); into[i], the
+ * accumulate node that i's result is only ever added to; placed[i], the join that i may write
+ * its result into. All are zeros between evaluations. Where the planner redirected a node, the
+ * executor reads the other one. / */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,8 @@
 #define PINNED 0x40000000u
 #define FEW 8
 
-/* Where a node writes: slot `slot` of join node `join` - 1, whose inputs lie one behind the other. */
+/* Where a node writes: slot `slot` of join node `join` - 1, whose inputs lie one behind the
+ * other. */
 typedef struct {
     uint32_t join, slot;
 } placement;
@@ -76,7 +77,8 @@ bool reel__tensor_of(const reel_tape *t, uint32_t index, reel_tensor *x)
 {
     const reel__shape_entry *shape = reel__shape_entry_of(t, index);
     const reel__value *value = reel__value_at(t, index);
-    *x = (reel_tensor){ data_of(t, index), &shape->shape, value->stride ? value->stride : shape->stride };
+    *x = (reel_tensor){ data_of(t, index), &shape->shape,
+                        value->stride ? value->stride : shape->stride };
     return x->data != NULL;
 }
 
@@ -95,7 +97,8 @@ static bool grow_zeroed(reel_tape *t, reel__list *list, size_t count, size_t ele
 static bool is_scheduled(const execution *e, uint32_t index)
 {
     const reel__node *node = reel__node_at(e->t, index);
-    return node->op->kind != REEL_LEAF && (e->options.replay || reel__value_at(e->t, index)->data == NULL);
+    return node->op->kind != REEL_LEAF &&
+           (e->options.replay || reel__value_at(e->t, index)->data == NULL);
 }
 
 /* Counts a reader; the first one puts the node on the stack, to count its own inputs. */
@@ -148,7 +151,7 @@ static bool visit_inputs(execution *e, uint32_t index)
     return true;
 }
 
-/* ---- joins whose inputs are written where they belong ----------------------------------------- */
+/* ---- joins whose inputs are written where they belong ----------------------------------- */
 
 static bool may_place(const execution *e, uint32_t index)
 {
@@ -173,8 +176,8 @@ static void place(const execution *e, uint32_t index, placement where)
     }
 }
 
-/* The inputs of a join along the first axis lie one behind the other: when they are of one size, those that are
- * still to be computed may be computed there. */
+/* The inputs of a join along the first axis lie one behind the other: when they are of one size,
+ * those that are still to be computed may be computed there. */
 static void place_inputs(const execution *e, uint32_t join)
 {
     const reel__node *node = reel__node_at(e->t, join);
@@ -301,7 +304,8 @@ static bool check_fresh(const execution *e, uint32_t index)
 static bool is_last_reader(const execution *e, uint32_t index)
 {
     return !e->retain && !e->options.check_finite && e->uses[index] == 1 &&
-           reel__value_at(e->t, index)->buffer && !(reel__node_at(e->t, index)->flags & REEL__INDEX);
+           reel__value_at(e->t, index)->buffer &&
+           !(reel__node_at(e->t, index)->flags & REEL__INDEX);
 }
 
 /* Nobody else looks into the memory of this value. */
@@ -311,16 +315,17 @@ static bool is_exclusive(const execution *e, uint32_t index)
            reel__node_at(e->t, index)->op->kind != REEL_VIEW;
 }
 
-/* A part of a larger block that is this node's alone: a slot of a join, or a step of what the planner computed for all
- * steps, which each step reads for itself. */
+/* A part of a larger block that is this node's alone: a slot of a join, or a step of what the
+ * planner computed for all steps, which each step reads for itself. */
 static bool owns_part(const execution *e, uint32_t index)
 {
     const reel__node *node = reel__node_at(e->t, index);
-    bool step = (node->flags & REEL__HIDDEN) && node->op->at_index &&
-                !(e->uses[input_of(e, node, 0)] & PINNED); /* a whole that stays held must stay whole */
+    bool step =
+        (node->flags & REEL__HIDDEN) && node->op->at_index &&
+        !(e->uses[input_of(e, node, 0)] & PINNED); /* a whole that stays held must stay whole */
     reel_tensor x;
-    return is_last_reader(e, index) && (e->placed[index].join || step) && reel__tensor_of(e->t, index, &x) &&
-           reel__contiguous(x.shape, x.stride);
+    return is_last_reader(e, index) && (e->placed[index].join || step) &&
+           reel__tensor_of(e->t, index, &x) && reel__contiguous(x.shape, x.stride);
 }
 
 static void move_value(execution *e, uint32_t from, uint32_t to)
@@ -466,15 +471,21 @@ static bool call_kernel(execution *e, uint32_t index, const operands *o, bool ac
     const reel__shape_entry *shape = reel__shape_at(t, node->shape);
     char error[KERNEL_MESSAGE_SIZE];
     error[0] = '\0';
-    reel_kernel_call call = { .inputs = (int)node->inputs, .x = o->x, .attributes = node->attributes,
-                              .accumulate = accumulate, .threads = t->threads, .seed = t->options.seed,
-                              .error = error, .tape = t };
+    reel_kernel_call call = { .inputs = (int)node->inputs,
+                              .x = o->x,
+                              .attributes = node->attributes,
+                              .accumulate = accumulate,
+                              .threads = t->threads,
+                              .seed = t->options.seed,
+                              .error = error,
+                              .tape = t };
     for (uint32_t i = 0; node->op->kind == REEL_CONTRACTION && i < node->inputs; i++) {
         call.constant |= (unsigned)reel__looks_into_params(t, o->x[i].data) << i;
     }
     call.y = (reel_tensor){ reel__value_at(t, index)->data, &shape->shape, shape->stride };
     if (node->op->random) {
-        memcpy(&call.stream, (const char *)node->attributes + reel__stream_offset(node->op), sizeof call.stream);
+        memcpy(&call.stream, (const char *)node->attributes + reel__stream_offset(node->op),
+               sizeof call.stream);
     }
     if (shape->size == 0) {
         return true;
@@ -511,17 +522,20 @@ static bool run_kernel(execution *e, uint32_t index, bool accumulate)
     return fine;
 }
 
-/* Instead of y = f(x); sum = a + y, lets f add to a's buffer, which becomes the sum's. True when done. */
+/* Instead of y = f(x); sum = a + y, lets f add to a's buffer, which becomes the sum's. True when
+ * done. */
 static bool run_into_sum(execution *e, uint32_t index, bool *fine)
 {
     reel_tape *t = e->t;
     uint32_t sum = e->into[index];
-    if (sum == 0 || e->uses[index] != 1 || e->uses[sum] == 0 || e->retain || e->options.check_finite) {
+    if (sum == 0 || e->uses[index] != 1 || e->uses[sum] == 0 || e->retain ||
+        e->options.check_finite) {
         return false;
     }
     const reel__node *node = reel__node_at(t, sum);
     uint32_t other = input_of(e, node, 0) == index ? input_of(e, node, 1) : input_of(e, node, 0);
-    if (other == index || reel__value_at(t, other)->data == NULL || !(is_exclusive(e, other) || owns_part(e, other))) {
+    if (other == index || reel__value_at(t, other)->data == NULL ||
+        !(is_exclusive(e, other) || owns_part(e, other))) {
         return false;
     }
     move_value(e, other, index);
@@ -547,7 +561,8 @@ static bool run_view(execution *e, uint32_t index)
     reel__buffer *packed = NULL, *shared = reel__value_at(t, input)->buffer;
     reel_tensor x;
     if (y->stride == NULL) {
-        y->stride = reel__arena_take(t, &t->recorded, (size_t)(shape->shape.rank + 1) * sizeof(int64_t));
+        y->stride =
+            reel__arena_take(t, &t->recorded, (size_t)(shape->shape.rank + 1) * sizeof(int64_t));
     }
     if (y->stride == NULL || !reel__tensor_of(t, input, &x)) {
         return false;
@@ -558,7 +573,8 @@ static bool run_view(execution *e, uint32_t index)
             return false;
         }
         shared = packed;
-        if (!node->op->view(node->attributes, x.shape, x.stride, &shape->shape, &offset, y->stride)) {
+        if (!node->op->view(node->attributes, x.shape, x.stride, &shape->shape, &offset,
+                            y->stride)) {
             reel__buffer_release(t, packed);
             return fail_at(e, index, REEL_INTERNAL, "the view of a contiguous block was refused");
         }
@@ -655,7 +671,8 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The planner's nodes stand behind all others, but run as early as their inputs allow: right behind node `key`. */
+/* The planner's nodes stand behind all others, but run as early as their inputs allow: right
+ * behind node `key`. */
 static bool sort_hidden(execution *e, reel__list *sorted)
 {
     reel_tape *t = e->t;
@@ -668,7 +685,8 @@ static bool sort_hidden(execution *e, reel__list *sorted)
         if (!reel__list_reserve(t, sorted, sorted->count + 1, sizeof(uint64_t))) {
             return false;
         }
-        ((uint64_t *)sorted->data)[sorted->count++] = (uint64_t)((uint32_t *)t->keys.data)[i] << 32 | i;
+        ((uint64_t *)sorted->data)[sorted->count++] =
+            (uint64_t)((uint32_t *)t->keys.data)[i] << 32 | i;
     }
     if (sorted->count) {
         qsort(sorted->data, sorted->count, sizeof(uint64_t), ascending);
@@ -732,7 +750,8 @@ static void share_targets(execution *e, size_t n, const uint32_t targets[])
     }
 }
 
-/* What stays held and looks into the parameters must be forgotten, or copied where it is kept, before they change. */
+/* What stays held and looks into the parameters must be forgotten, or copied where it is kept,
+ * before they change. */
 static bool note_aliases(execution *e)
 {
     reel_tape *t = e->t;
@@ -782,7 +801,8 @@ static void add_pending(reel_tape *t)
     t->pending.count = 0;
 }
 
-bool reel__evaluate(reel_tape *t, size_t n, const uint32_t targets[], reel__evaluate_options options)
+bool reel__evaluate(reel_tape *t, size_t n, const uint32_t targets[],
+                    reel__evaluate_options options)
 {
     execution e = { .t = t, .options = options, .first = REEL__NONE };
     bool fine = (options.replay || reel__make_plan(t, n, targets)) && schedule(&e, n, targets);

@@ -1,5 +1,6 @@
-/* prepared.c: weights in the order in which products read them, kept until a parameter changes. A weight that is
- * used once is left alone: packing costs about as much as a product with a few rows. */
+/* prepared.c: weights in the order in which products read them, kept until a parameter changes.
+ * A weight that is used once is left alone: packing costs about as much as a product with a few
+ * rows. */
 #include <string.h>
 
 #include "../tape.h"
@@ -39,15 +40,17 @@ static void pack(reel_tape *t, reel__prepared *entry)
     }
     entry->packed = reel__buffer_take(t, bytes);
     if (entry->packed) {
-        reel__pack_factor(t->options.dtype, entry->rows, entry->columns, entry->data, entry->row_stride,
-                          entry->column_stride, reel__buffer_data(entry->packed));
+        reel__pack_factor(t->options.dtype, entry->rows, entry->columns, entry->data,
+                          entry->row_stride, entry->column_stride,
+                          reel__buffer_data(entry->packed));
     }
 }
 
-const void *reel__prepared_factor(reel_tape *t, const void *data, int64_t rows, int64_t columns, int64_t row_stride,
-                                  int64_t column_stride)
+const void *reel__prepared_factor(reel_tape *t, const void *data, int64_t rows, int64_t columns,
+                                  int64_t row_stride, int64_t column_stride)
 {
-    reel__prepared *entry = find_or_add(t, &(reel__prepared){ data, rows, columns, row_stride, column_stride, 0, NULL });
+    reel__prepared *entry = find_or_add(
+        t, &(reel__prepared){ data, rows, columns, row_stride, column_stride, 0, NULL });
     if (entry == NULL) {
         return NULL;
     }

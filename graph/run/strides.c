@@ -1,10 +1,11 @@
-/* strides.c: walking strided memory. Axes that lie behind each other are joined first, so that most tensors
- * become one or two loops. */
+/* strides.c: walking strided memory. Axes that lie behind each other are joined first, so that
+ * most tensors become one or two loops. */
 #include "strides.h"
 
 #include <string.h>
 
-void reel__walk_join(reel__walk *walk, const reel_shape *shape, int inputs, const int64_t *const stride[])
+void reel__walk_join(reel__walk *walk, const reel_shape *shape, int inputs,
+                     const int64_t *const stride[])
 {
     walk->inputs = inputs;
     walk->rank = 0;
@@ -59,7 +60,8 @@ void reel__walk_advance(const reel__walk *walk, int64_t n, reel__cursor *cursor)
     }
     while (axis > 0 && cursor->at[axis] == walk->dim[axis]) {
         for (int k = 0; k < walk->inputs; k++) {
-            cursor->offset[k] += walk->stride[k][axis - 1] - walk->dim[axis] * walk->stride[k][axis];
+            cursor->offset[k] +=
+                walk->stride[k][axis - 1] - walk->dim[axis] * walk->stride[k][axis];
         }
         cursor->at[axis] = 0;
         cursor->at[--axis]++;
@@ -94,8 +96,8 @@ void reel__gather_run(const void *from, int64_t stride, int64_t n, size_t elemen
     }
 }
 
-static void pack_range(const reel__walk *walk, const char *from, size_t element, char *out, int64_t begin,
-                       int64_t end)
+static void pack_range(const reel__walk *walk, const char *from, size_t element, char *out,
+                       int64_t begin, int64_t end)
 {
     reel__cursor cursor;
     reel__walk_seek(walk, begin, &cursor);
@@ -103,8 +105,8 @@ static void pack_range(const reel__walk *walk, const char *from, size_t element,
     while (begin < end) {
         int64_t n = walk->dim[inner] - cursor.at[inner];
         n = n < end - begin ? n : end - begin;
-        reel__gather_run(from + cursor.offset[0] * (int64_t)element, walk->stride[0][inner], n, element,
-                         out + begin * (int64_t)element);
+        reel__gather_run(from + cursor.offset[0] * (int64_t)element, walk->stride[0][inner], n,
+                         element, out + begin * (int64_t)element);
         reel__walk_advance(walk, n, &cursor);
         begin += n;
     }
@@ -121,6 +123,7 @@ void reel__pack(const reel_tensor *x, size_t element, void *out, int threads)
     int parts = reel__parts(walk.size, threads);
 #pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
     for (int p = 0; p < parts; p++) {
-        pack_range(&walk, x->data, element, out, walk.size * p / parts, walk.size * (p + 1) / parts);
+        pack_range(&walk, x->data, element, out, walk.size * p / parts,
+                   walk.size * (p + 1) / parts);
     }
 }

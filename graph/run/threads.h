@@ -8,7 +8,8 @@ static inline int reel__max_threads(void)
 {
     return omp_get_max_threads();
 }
-/* Returns the number before. It is the calling thread's own, so tapes in other threads are not touched. */
+/* Returns the number before. It is the calling thread's own, so tapes in other threads are not
+ * touched. */
 static inline int reel__set_threads(int threads)
 {
     int before = omp_get_max_threads();

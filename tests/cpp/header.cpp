@@ -22,11 +22,12 @@ int main()
     cell.width[0] = 3;
     reel_var x = reel_random_normal(t, REEL_SHAPE(4, 2, 2), 0, 1);
     reel_rollout r = reel_unroll(cell, x, reel_unroll_options{});
-    reel_var loss = reel_add(reel_mean_all(reel_square(r.outputs)), reel_scale(reel_scalar(t, 2), 0.5));
+    reel_var loss =
+        reel_add(reel_mean_all(reel_square(r.outputs)), reel_scale(reel_scalar(t, 2), 0.5));
     reel_backward(loss);
     double gradient[15], value = reel_item(loss);
-    bool fine = reel_read_grad_f64(W, gradient, 15) == REEL_OK && std::isfinite(value) && value > 1 &&
-                reel_shape_of(reel_stack(0, x, x)).rank == 4 &&
+    bool fine = reel_read_grad_f64(W, gradient, 15) == REEL_OK && std::isfinite(value) &&
+                value > 1 && reel_shape_of(reel_stack(0, x, x)).rank == 4 &&
                 reel_shape_of(reel_permute(x, 2, 0, 1)).dim[0] == 2 && REEL_SHAPE().rank == 0;
     reel_tape_free(t);
     return fine ? 0 : 1;

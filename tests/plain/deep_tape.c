@@ -1,4 +1,5 @@
-/* A chain of 10^6 operations records, evaluates, differentiates and frees under a stack of 256 KiB. */
+/* A chain of 10^6 operations records, evaluates, differentiates and frees under a stack of 256
+ * KiB. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <reel.h>
@@ -40,7 +41,8 @@ static int run_chain(reel_tape *t, reel_var w)
         return complain("the chain did not run", t);
     }
     if (fabs(value - 6) > 1e-12 || fabs(gradient - 2) > 1e-12) {
-        fprintf(stderr, "deep_tape: value %.17g instead of 6, gradient %.17g instead of 2\n", value, gradient);
+        fprintf(stderr, "deep_tape: value %.17g instead of 6, gradient %.17g instead of 2\n", value,
+                gradient);
         return 1;
     }
     return 0;

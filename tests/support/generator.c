@@ -153,6 +153,9 @@ static int unary(maker *m, line_kind kind, int a)
     case LINE_SQUARE:
         line.degree *= 2;
         break;
+    case LINE_EXP:
+        line.degree = from->degree > 0 ? 3 : 1;
+        break;
     case LINE_SUM_KEEP:
         line.width = 1;
         break;
@@ -165,10 +168,11 @@ static int unary(maker *m, line_kind kind, int a)
     default:
         break;
     }
-    bool too_fast = line.degree > 2 || (kind == LINE_EXP && from->degree > 0);
-    return add_line(m, too_fast ? (program_line){ .kind = LINE_TANH, .in = { a }, .param = NO_PARAM,
-                                                  .bias = NO_PARAM, .width = from->width }
-                                : line);
+    if (line.degree > 2) {
+        line.kind = LINE_TANH;
+        line.degree = 0;
+    }
+    return add_line(m, line);
 }
 
 static int some_unary(maker *m)
@@ -377,7 +381,9 @@ static void make_loop(program *p, random_source *r, program_loop *loop, const pr
     int style = random_below(r, 10);
     loop->style = style < 7 ? BY_UNROLL : style < 9 ? BY_MARKED_LOOP : BY_PLAIN_LOOP;
     loop->source = some_source(r, before == NULL);
-    loop->steps = loop->source == X_LOOP ? before->steps : 1 + random_below(r, most_steps);
+    int fewest = random_chance(r, 75) ? 4 : 1;
+    loop->steps =
+        loop->source == X_LOOP ? before->steps : fewest + random_below(r, most_steps + 1 - fewest);
     loop->width = loop->source == X_LOOP ? before->cell.line[before->cell.output].width : some_width(r);
     if (loop->source == X_LEAVES && loop->style == BY_UNROLL) {
         loop->style = BY_MARKED_LOOP;
