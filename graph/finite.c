@@ -77,7 +77,8 @@ bool reel__made_nonfinite(const reel_tape *t, uint32_t index, char *report, size
     }
     char place[REEL_SHAPE_TEXT_SIZE];
     place_of(x.shape, y.first_bad, place);
-    size_t used = (size_t)snprintf(report, size, "%g at %s", y.bad, place);
+    const char *bad = isnan(y.bad) ? "nan" : y.bad > 0 ? "inf" : "-inf";
+    size_t used = (size_t)snprintf(report, size, "%s at %s", bad, place);
     const uint32_t *in = reel__inputs_of(t, node);
     for (uint32_t i = 0; i < node->inputs; i++) {
         if ((reel__node_at(t, in[i])->flags & REEL__INDEX) || !reel__tensor_of(t, in[i], &x)) {
@@ -92,27 +93,23 @@ bool reel__made_nonfinite(const reel_tape *t, uint32_t index, char *report, size
     return true;
 }
 
-bool reel_find_nan(reel_var v, char *report, size_t size)
+reel_status reel_find_nan(reel_var v)
 {
     reel_tape *t = v.tape;
     uint32_t index;
-    if (report && size) {
-        report[0] = '\0';
+    if (t == NULL) {
+        return REEL_BAD_HANDLE;
     }
-    if (t == NULL || !reel__resolve(t, v, "find_nan", &index)) {
-        return false;
-    }
-    /* The finding is the answer here, not an error of the tape: what was there before is put
-     * back. */
     reel__error before = t->error;
     t->error = (reel__error){ 0 };
-    reel__evaluate(t, 1, &index, (reel__evaluate_options){ .check_finite = true, .replay = true });
-    bool found = t->error.status == REEL_NOT_FINITE;
-    if (found && report) {
-        snprintf(report, size, "%s", reel_tape_error(t));
+    reel__evaluate_options options = { .check_finite = true, .replay = true };
+    bool fine = reel__resolve(t, v, "find_nan", &index) && reel__evaluate(t, 1, &index, options);
+    reel_status found = fine                         ? REEL_OK
+                        : t->error.status == REEL_OK ? REEL_BAD_HANDLE
+                                                     : t->error.status;
+    if (before.status != REEL_OK) {
+        t->error = before; /* the first error stays */
     }
-    if (found || t->error.status == REEL_OK || before.status != REEL_OK) {
-        t->error = before;
-    }
+    reel__forget_site(t);
     return found;
 }

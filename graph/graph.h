@@ -277,10 +277,10 @@ REEL_API void reel_step_end(reel_tape *);
 
 /* ---- seeing -------------------------------------------------------------------------------- */
 
-/* Evaluates v in recording order and reports the first op that made a NaN or infinity out of finite
- * inputs: "log at cell.c:12, step 3: -inf at [0,2]; input 0 in [0, 1.5]". False and "" when all is
- * finite. */
-REEL_API bool reel_find_nan(reel_var v, char *report, size_t size);
+/* Evaluates v again in recording order, up to the first op that makes a NaN or infinity out of finite
+ * inputs: REEL_NOT_FINITE, and the tape's error says "log at cell.c:12, step 3: -inf at [0,2]; input
+ * 0 in [0, 1.5]". REEL_OK when there is none. */
+REEL_API reel_status reel_find_nan(reel_var v);
 /* Words a person reads: the loops found, products that left them, sums that became products; and
  * how many nodes v needs, of which op, their flops and bytes. */
 REEL_API void reel_explain(reel_var v, FILE *);

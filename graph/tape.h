@@ -101,8 +101,7 @@ typedef struct {
 typedef struct {
     const void *data;
     int64_t rows, columns, row_stride, column_stride;
-    uint32_t uses;
-    reel__buffer *packed; /* NULL: not worth it yet */
+    reel__buffer *packed;
 } reel__prepared;
 
 typedef struct reel__on_free {
@@ -342,8 +341,8 @@ bool reel__ancestors(reel_tape *, uint32_t index, bool with_pending, uint8_t **n
 
 /* ---- run/prepared.c ------------------------------------------------------------------------ */
 
-/* The packed form of a factor that lies in the parameters, or NULL while it has been used too
- * little. */
+/* The packed form of a factor that lies in the parameters; NULL under a memory limit, and with an
+ * error when memory is short. */
 const void *reel__prepared_factor(reel_tape *, const void *data, int64_t rows, int64_t columns,
                                   int64_t row_stride, int64_t column_stride);
 void reel__forget_prepared(reel_tape *);

@@ -91,6 +91,14 @@ static bool check_room(reel_var v, const char *caller, const void *out, size_t n
     return v.tape && n <= INT64_MAX && (out || n == 0);
 }
 
+/* An empty value may be read into no room at all, which memcpy must not be given. */
+static void copy_out(void *out, const void *data, size_t bytes)
+{
+    if (bytes > 0) {
+        memcpy(out, data, bytes);
+    }
+}
+
 reel_status reel_read(reel_var v, float *out, size_t n)
 {
     uint32_t index;
@@ -100,7 +108,7 @@ reel_status reel_read(reel_var v, float *out, size_t n)
         return status_of(v);
     }
     if (v.tape->options.dtype == REEL_F32 && !(reel__node_at(v.tape, index)->flags & REEL__INDEX)) {
-        memcpy(out, data, n * sizeof *out);
+        copy_out(out, data, n * sizeof *out);
         return REEL_OK;
     }
     for (size_t i = 0; i < n; i++) {
@@ -138,7 +146,7 @@ reel_status reel_read_indices(reel_var v, int32_t *out, size_t n)
     if (data == NULL) {
         return status_of(v);
     }
-    memcpy(out, data, n * sizeof *out);
+    copy_out(out, data, n * sizeof *out);
     return REEL_OK;
 }
 

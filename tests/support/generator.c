@@ -38,11 +38,13 @@ typedef struct {
     program_cell *cell;
 } maker;
 
-static const int64_t widths[] = { 1, 2, 3, 3, 4, 5 };
+/* Small enough to be fast, and a few large enough for the kernels that take many columns at a time. */
+#define WIDTHS 6
+static const int64_t widths[2][WIDTHS] = { { 1, 2, 3, 3, 4, 5 }, { 1, 8, 16, 24, 31, 40 } };
 
-static int64_t some_width(random_source *r)
+static int64_t some_width(const program *p, random_source *r)
 {
-    return widths[random_below(r, (int)(sizeof widths / sizeof widths[0]))];
+    return widths[p->large][random_below(r, WIDTHS)];
 }
 
 static int new_param(program *p, int64_t rows, int64_t columns, int64_t steps)
@@ -138,7 +140,7 @@ static int join(maker *m)
         line.degree = line_at(m, line.in[i])->degree > line.degree ? line_at(m, line.in[i])->degree
                                                                    : line.degree;
     }
-    return line.width <= 24 ? add_line(m, line) : line.in[0];
+    return line.width <= (m->p->large ? 128 : 24) ? add_line(m, line) : line.in[0];
 }
 
 static int unary(maker *m, line_kind kind, int a)
@@ -256,7 +258,7 @@ static int slice(maker *m)
 static int gates(maker *m, int operand)
 {
     int parts = 2 + random_below(m->r, 3);
-    int64_t width = some_width(m->r);
+    int64_t width = some_width(m->p, m->r);
     int all = product(m, operand, parts * width), k = all;
     for (int i = 0; i < parts && line_at(m, all)->width == parts * width; i++) {
         k = add_line(m, (program_line){ .kind = LINE_SLICE, .in = { all }, .param = NO_PARAM,
@@ -283,12 +285,12 @@ static void some_line(maker *m)
 {
     int choice = random_below(m->r, 100);
     if (choice < 14) {
-        product(m, join(m), some_width(m->r));
+        product(m, join(m), some_width(m->p, m->r));
     } else if (choice < 20) {
         gates(m, random_chance(m->r, 60) ? join(m) : some_value(m));
     } else if (choice < 36) {
         product(m, random_chance(m->r, 50) ? random_below(m->r, 1 + m->cell->states) : some_value(m),
-                some_width(m->r));
+                some_width(m->p, m->r));
     } else if (choice < 62) {
         some_unary(m);
     } else if (choice < 84) {
@@ -316,11 +318,11 @@ static void add_sources(maker *m, int64_t x_width)
         plain.kind = LINE_STATE;
         plain.begin = k;
         plain.degree = 1;
-        plain.width = k > 0 && random_chance(m->r, 60) ? cell->line[k].width : some_width(m->r);
+        plain.width = k > 0 && random_chance(m->r, 60) ? cell->line[k].width : some_width(m->p, m->r);
         add_line(m, plain);
     }
     for (int k = random_below(m->r, 3); k > 0; k--) {
-        int64_t width = some_width(m->r);
+        int64_t width = some_width(m->p, m->r);
         int param = find_param(m->p, m->r, random_chance(m->r, 50) ? m->p->batch : 0, width);
         if (param != NO_PARAM) {
             add_line(m, (program_line){ .kind = LINE_CONSTANT, .param = param, .bias = NO_PARAM,
@@ -350,7 +352,7 @@ static void make_cell(maker *m, int64_t x_width)
     add_sources(m, x_width);
     int wanted = m->cell->lines + 3 + random_below(m->r, 13);
     if (m->cell->states && random_chance(m->r, 70)) {
-        product(m, random_chance(m->r, 60) ? join(m) : 1, some_width(m->r));
+        product(m, random_chance(m->r, 60) ? join(m) : 1, some_width(m->p, m->r));
     }
     wanted = wanted < MOST_LINES - 8 ? wanted : MOST_LINES - 8;
     for (int tries = 0; tries < 40 && m->cell->lines < wanted; tries++) {
@@ -384,7 +386,7 @@ static void make_loop(program *p, random_source *r, program_loop *loop, const pr
     int fewest = random_chance(r, 75) ? 4 : 1;
     loop->steps =
         loop->source == X_LOOP ? before->steps : fewest + random_below(r, most_steps + 1 - fewest);
-    loop->width = loop->source == X_LOOP ? before->cell.line[before->cell.output].width : some_width(r);
+    loop->width = loop->source == X_LOOP ? before->cell.line[before->cell.output].width : some_width(p, r);
     if (loop->source == X_LEAVES && loop->style == BY_UNROLL) {
         loop->style = BY_MARKED_LOOP;
     }
@@ -422,7 +424,7 @@ static program_term some_term(program *p, random_source *r)
     const program_loop *loop = &p->loop[term.loop];
     term.number = random_below(r, (int)loop->steps);
     if (term.kind == TERM_DENSE) {
-        term.param = find_param(p, r, loop->cell.line[loop->cell.output].width, some_width(r) + 1);
+        term.param = find_param(p, r, loop->cell.line[loop->cell.output].width, some_width(p, r) + 1);
     } else if (term.kind == TERM_PARAM) {
         term.param = random_below(r, p->params);
     } else if (term.kind == TERM_FINAL || term.kind == TERM_STATES) {
@@ -445,7 +447,8 @@ void program_make(program *p, uint64_t seed)
                     : choice < 93 ? BY_JVP
                                   : NO_DERIVATIVE;
     bool second = p->derivative >= BY_PENALTY && p->derivative <= BY_JVP;
-    p->batch = 1 + random_below(r, 4);
+    p->large = random_chance(r, 4);
+    p->batch = 1 + random_below(r, p->large ? 20 : 4);
     p->loops = 1 + (random_chance(r, 40) ? 1 : 0) + (random_chance(r, 10) ? 1 : 0);
     for (int k = 0; k < p->loops; k++) {
         make_loop(p, r, &p->loop[k], k ? &p->loop[k - 1] : NULL, second ? 7 : 12);
@@ -459,7 +462,7 @@ void program_make(program *p, uint64_t seed)
     p->early = random_chance(r, 25) ? random_word(r) & random_word(r) & random_word(r) : 0;
     p->before = random_chance(r, 40) ? random_word(r) & random_word(r) : 0;
     p->kept = random_chance(r, 40) ? random_word(r) & random_word(r) : 0;
-    p->write_at_end = random_chance(r, 40);
+    p->written = p->params && random_chance(r, 40) ? random_below(r, p->params) : NO_PARAM;
 }
 
 /* ---- listing --------------------------------------------------------------------------------- */
@@ -538,7 +541,7 @@ void program_print(const program *p, FILE *out)
         fprintf(out, "    loss += %s %d of loop %d, p%d\n", terms[p->term[k].kind],
                 p->term[k].number, p->term[k].loop, p->term[k].param);
     }
-    fprintf(out, "    early %#llx, before %#llx, kept %#llx%s\n", (unsigned long long)p->early,
+    fprintf(out, "    early %#llx, before %#llx, kept %#llx, p%d written at the end\n", (unsigned long long)p->early,
             (unsigned long long)p->before, (unsigned long long)p->kept,
-            p->write_at_end ? ", a write at the end" : "");
+            p->written);
 }

@@ -52,7 +52,7 @@ double random_real(random_source *, double lo, double hi);
     X(MUL, "mul", 2)                                                                               \
     X(MAXIMUM, "maximum", 2)                                                                       \
     X(BLEND, "blend", 3)                       /* σ(a)∘b + (1 - σ(a))∘c */                         \
-    X(WHERE_LESS, "where_less", 3)             /* a where a < b, else c */                         \
+    X(WHERE_LESS, "where_less", 3)             /* b where a < 0.1234567, else c: a and b could tie */ \
     X(TANH, "tanh", 1)                                                                             \
     X(SIGMOID, "sigmoid", 1)                                                                       \
     X(RELU, "relu", 1)                                                                             \
@@ -139,6 +139,7 @@ typedef enum {
 typedef struct {
     uint64_t seed;
     int64_t batch;
+    bool large;
     int params;
     struct {
         int64_t rows, columns; /* rows 0: a vector */
@@ -151,7 +152,7 @@ typedef struct {
     int wanted;             /* of BY_GRADIENTS and so on: this many parameters from the front */
     uint64_t early, before; /* bit k: watched value k is read at once; before the derivative */
     uint64_t kept;          /* bit k: reel_keep */
-    bool write_at_end;      /* a parameter is written, and the kept values are read again */
+    int written;            /* a parameter that changes at the end; what was kept is read again */
 } program;
 
 void program_make(program *, uint64_t seed);

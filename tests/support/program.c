@@ -9,7 +9,7 @@
 
 #define MOST_WATCHED 48
 #define MOST_STEPS 16
-#define MOST_BATCH 8
+#define MOST_BATCH 20
 
 /* ---- a run ----------------------------------------------------------------------------------- */
 
@@ -213,7 +213,7 @@ static reel_var record_line(const stepper *s, const program_line *line, const re
     case LINE_BLEND:
         return blend(a, b, c);
     case LINE_WHERE_LESS:
-        return reel_where(reel_less(a, b), a, c);
+        return reel_where(reel_less(a, reel_scalar(s->r->t, 0.1234567)), b, c);
     case LINE_SCALE:
         return reel_scale(a, line->number);
     case LINE_SOFTMAX:
@@ -522,22 +522,22 @@ static void expect_old_numbers(run *r, int k, const double *old, bool must)
     free(now);
 }
 
+/* The parameter stays changed: the next run, on other data, starts from there. */
 static void write_and_read_again(run *r, size_t first_result)
 {
-    size_t n = (size_t)reel_shape_size(param_shape(r->p, 0));
-    double *old = calloc(n + 1, sizeof *old), *changed = calloc(n + 1, sizeof *changed);
-    reel_read_f64(r->param[0], old, n);
+    int k = r->p->written;
+    size_t n = (size_t)reel_shape_size(param_shape(r->p, k));
+    double *numbers = calloc(n + 1, sizeof *numbers);
+    reel_read_f64(r->param[k], numbers, n);
     for (size_t i = 0; i < n; i++) {
-        changed[i] = 0.5 * old[i] + 0.1;
+        numbers[i] = 0.7 * numbers[i] + 0.1;
     }
-    reel_write_param_f64(r->param[0], changed, n);
-    for (int k = 0; k < r->watches && r->out.error[0] == '\0'; k++) {
-        expect_old_numbers(r, k, r->out.list[first_result + (size_t)k].numbers,
-                           has_bit(r->p->kept, k));
+    reel_write_param_f64(r->param[k], numbers, n);
+    for (int i = 0; i < r->watches && r->out.error[0] == '\0'; i++) {
+        expect_old_numbers(r, i, r->out.list[first_result + (size_t)i].numbers,
+                           has_bit(r->p->kept, i));
     }
-    reel_write_param_f64(r->param[0], old, n);
-    free(old);
-    free(changed);
+    free(numbers);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -565,7 +565,7 @@ results program_run(const program *p, reel_tape *t, uint64_t data_seed)
     }
     read_gradients(&r);
     snprintf(r.out.error, sizeof r.out.error, "%s", reel_tape_error(t));
-    if (p->write_at_end && r.out.error[0] == '\0') {
+    if (p->written != NO_PARAM && r.out.error[0] == '\0') {
         write_and_read_again(&r, first_result);
     }
     return r.out;
