@@ -28,7 +28,7 @@ reel_var reel__fail_text(reel_tape *t, reel_status status, const char *op, const
         error->step[0] = '\0';
         error->line = t->site_line;
         error->file = t->site_line ? ((const char *const *)t->files.data)[t->site_file] : NULL;
-        error->fresh = t->site_line == 0;
+        error->fresh = t->site_line == 0 || t->nested > 0; /* a call within may know better */
     }
     return (reel_var){ t, 0 };
 }
@@ -119,6 +119,17 @@ reel_var reel_here(reel_var v, const char *file, int line)
     return v;
 }
 
+void reel__stamp(reel_tape *t, uint16_t file, int32_t line)
+{
+    for (; t->stamped < t->nodes.count; t->stamped++) {
+        reel__node *node = reel__node_at(t, t->stamped);
+        if (node->line == 0) {
+            node->line = line;
+            node->file = file;
+        }
+    }
+}
+
 reel_var reel_located(reel_var v, const char *file, int line)
 {
     reel_tape *t = v.tape;
@@ -130,16 +141,8 @@ reel_var reel_located(reel_var v, const char *file, int line)
         t->error.line = line;
         t->error.fresh = false;
     }
-    t->site_line = 0;
     if (t->stamped < t->nodes.count) {
-        uint16_t index = reel__file_index(t, file);
-        for (; t->stamped < t->nodes.count; t->stamped++) {
-            reel__node *node = reel__node_at(t, t->stamped);
-            if (node->line == 0) {
-                node->line = line;
-                node->file = index;
-            }
-        }
+        reel__stamp(t, reel__file_index(t, file), line);
     }
     return v;
 }

@@ -99,8 +99,6 @@ bool reel__append(reel_tape *t, reel__node *node, uint32_t *index)
         return false;
     }
     node->mark = t->mark;
-    node->line = t->site_line;
-    node->file = t->site_file;
     if (node->hash == 0) {
         node->hash = hash_node(t, node, (uint32_t)count);
     }

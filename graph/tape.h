@@ -229,6 +229,8 @@ bool reel__contiguous(const reel_shape *, const int64_t *stride);
 
 reel_var reel__fail_text(reel_tape *, reel_status, const char *op, const char *text);
 uint16_t reel__file_index(reel_tape *, const char *file);
+/* Nodes that no call has claimed yet were recorded by this one. */
+void reel__stamp(reel_tape *, uint16_t file, int32_t line);
 /* An error in running a node: it is at the line that recorded the node, not at the one that
  * reads its value. */
 void reel__fail_node(reel_tape *, uint32_t index, reel_status, const char *text);
@@ -249,6 +251,7 @@ static inline void reel__forget_site(reel_tape *t)
 {
     if (t->nested == 0) {
         t->site_line = 0;
+        t->error.fresh = t->error.fresh && t->error.file == NULL;
     }
 }
 

@@ -229,7 +229,11 @@ static bool record_step(rollout *r, int64_t t)
 {
     reel_var next[REEL_MAX_STATES] = { { 0 } };
     before_step(r, t, next);
-    reel_var output = r->cell.step(r->cell.self, reel_at(r->x, t), next);
+    reel_var x = reel_at(r->x, t);
+    if (r->tape->site_line) {
+        reel__stamp(r->tape, r->tape->site_file, r->tape->site_line); /* not the cell's, but ours */
+    }
+    reel_var output = r->cell.step(r->cell.self, x, next);
     if (!check_step(r, t, output, next)) {
         return false;
     }
