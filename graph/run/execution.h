@@ -1,0 +1,52 @@
+/* execution.h: what the executor's files share while targets are evaluated. Not installed.
+ *
+ *     schedule.c   finds what the targets need and who reads it
+ *     node.c       runs one node: its inputs, its memory, its kernel
+ *     evaluate.c   runs all of them in order, and says what is asked for
+ *
+ * Three lists lie beside the nodes meanwhile: uses[i], how many scheduled readers node i still has
+ * (targets and held values have REEL__PINNED added, so they never fall to 0); into[i], the
+ * accumulate node that i's result is only ever added to; placed[i], the join that i may write its
+ * result into. All are zeros between evaluations. Where the planner redirected a node, the executor
+ * reads the other one.
+ */
+#ifndef REEL_RUN_EXECUTION_H
+#define REEL_RUN_EXECUTION_H
+
+#include "../tape.h"
+
+#define REEL__PINNED 0x40000000u
+
+/* Where a node writes: slot `slot` of join node `join` - 1, whose inputs lie one behind the other.
+ */
+typedef struct {
+    uint32_t join, slot;
+} reel__placement;
+
+typedef struct {
+    reel_tape *t;
+    reel__evaluate_options options;
+    uint32_t first, last; /* the nodes that were visited lie between these */
+    uint32_t *uses, *into;
+    reel__placement *placed;
+    bool retain, saw_dropped;
+} reel__execution;
+
+/* ---- schedule.c ---------------------------------------------------------------------------- */
+
+bool reel__schedule(reel__execution *, size_t n, const uint32_t targets[]);
+void reel__place_inputs(const reel__execution *, uint32_t join);
+/* Cleans up behind the run, which went well or not. */
+void reel__unschedule(reel__execution *, bool fine);
+bool reel__is_scheduled(const reel__execution *, uint32_t index);
+/* The node whose value stands for this one's; and that of input i. */
+uint32_t reel__actual(const reel__execution *, uint32_t index);
+uint32_t reel__input_of(const reel__execution *, const reel__node *, uint32_t i);
+
+/* ---- node.c -------------------------------------------------------------------------------- */
+
+bool reel__run_node(reel__execution *, uint32_t index);
+/* Copies a strided value to a buffer of its own. */
+bool reel__pack_operand(reel_tape *, uint32_t input, reel_tensor *, reel__buffer **packed);
+
+#endif
