@@ -81,6 +81,10 @@ void reel_tape_clear(reel_tape *t)
 {
     if (t) {
         t->error = (reel__error){ 0 };
+        if (t->run_failed) {
+            t->pending.count = t->kept.count = 0;
+            t->run_failed = false;
+        }
     }
 }
 
@@ -170,4 +174,14 @@ void reel__fail_node(reel_tape *t, uint32_t index, reel_status status, const cha
     if (step_of(t, node) >= 0) {
         snprintf(t->error.step, sizeof t->error.step, ", step %lld", (long long)step_of(t, node));
     }
+}
+
+void reel__fail_stale(reel_tape *t, uint32_t index, uint32_t param)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "it was recorded before parameter %s changed and was not held; call reel_keep on what "
+             "is to be read after an update",
+             reel__param_entry(t, param)->name);
+    reel__fail_node(t, index, REEL_STALE_VALUE, text);
 }

@@ -137,6 +137,8 @@ REEL_API reel_status reel_tape_status(const reel_tape *);
 /* "matmul at cell.c:41: inner dimensions differ: [4,5] x [6,3]"; "" without an error. Lives
  * until the next error or reel_tape_clear. */
 REEL_API const char *reel_tape_error(const reel_tape *);
+/* Forgets the error. When it came up while running, the gradients asked for by reel_backward and not
+ * yet computed are forgotten with it. */
 REEL_API void reel_tape_clear(reel_tape *);
 
 REEL_API reel_tape_options reel_tape_options_of(const reel_tape *);

@@ -68,9 +68,9 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n)
     return hash;
 }
 
-/* A parameter counts as itself, everything else by its distance: copies of a loop's body hash
- * alike. */
-static uint64_t hash_node(const reel_tape *t, const reel__node *node, uint32_t index)
+/* A parameter counts as itself, everything else by its distance, the planner's nodes left out:
+ * copies of a loop's body hash alike, and reading in between changes nothing. */
+static uint64_t hash_node(const reel_tape *t, const reel__node *node)
 {
     uint64_t hash = mix((uint64_t)(uintptr_t)node->op, reel__shape_at(t, node->shape)->hash);
     if (node->op->attribute_size) {
@@ -79,7 +79,7 @@ static uint64_t hash_node(const reel_tape *t, const reel__node *node, uint32_t i
     const uint32_t *in = reel__inputs_of(t, node);
     for (uint32_t i = 0; i < node->inputs; i++) {
         const reel__node *x = reel__node_at(t, in[i]);
-        hash = mix(hash, x->op == &reel__param_op ? x->hash : index - in[i]);
+        hash = mix(hash, x->op == &reel__param_op ? x->hash : node->number - x->number);
     }
     return hash;
 }
@@ -99,8 +99,9 @@ bool reel__append(reel_tape *t, reel__node *node, uint32_t *index)
         return false;
     }
     node->mark = t->mark;
+    node->number = (uint32_t)count - t->hidden;
     if (node->hash == 0) {
-        node->hash = hash_node(t, node, (uint32_t)count);
+        node->hash = hash_node(t, node);
     }
     t->hash = mix(t->hash, node->hash);
     *reel__node_at(t, (uint32_t)count) = *node;

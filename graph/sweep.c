@@ -211,12 +211,27 @@ static bool take_room(reel_tape *t, uint32_t n, size_t attribute_size, vjp_room 
     return true;
 }
 
+/* The vjp may read its inputs anew: a parameter that changed since is not the one it should read. */
+static bool check_unchanged(const sweep *s, uint32_t index)
+{
+    const reel__node *node = reel__node_at(s->t, index);
+    for (uint32_t i = 0; index < s->t->written_at && i < node->inputs; i++) {
+        const reel__node *x = reel__node_at(s->t, reel__inputs_of(s->t, node)[i]);
+        if (x->op == &reel__param_op &&
+            index < reel__param_entry(s->t, reel__param_of(x))->written_at) {
+            reel__fail_stale(s->t, index, reel__param_of(x));
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool call_vjp(sweep *s, uint32_t index, vjp_room *room)
 {
     reel_tape *t = s->t;
     const reel_op *op = reel__node_at(t, index)->op;
     uint32_t n = reel__node_at(t, index)->inputs, copy;
-    if (!recompute(s, index, &copy)) {
+    if (!check_unchanged(s, index) || !recompute(s, index, &copy)) {
         return false;
     }
     reel_var y = reel__handle(t, copy);

@@ -32,6 +32,7 @@ typedef struct {
     uint32_t inputs; /* … these many stand in tape->links */
     uint32_t shape;  /* into tape->shapes */
     uint32_t mark;   /* into tape->marks: the time step */
+    uint32_t number; /* how many of the program's nodes stand before it */
     int32_t line;    /* of the caller; 0: unknown */
     uint16_t file;   /* into tape->files */
     uint16_t flags;
@@ -186,6 +187,8 @@ struct reel_tape {
     uint32_t written_at;   /* nodes below this were recorded before some parameter changed */
     reel__memo memo[REEL__MEMO_SIZE];
     /* a dropped value was needed again: hold on to values until the rewind */
+    /* an evaluation did, with what was asked for; reel_tape_clear forgets that */
+    bool run_failed;
     bool retain;
 
     char *flat_values, *flat_gradients; /* 64-byte aligned */
@@ -234,6 +237,8 @@ void reel__stamp(reel_tape *, uint16_t file, int32_t line);
 /* An error in running a node: it is at the line that recorded the node, not at the one that
  * reads its value. */
 void reel__fail_node(reel_tape *, uint32_t index, reel_status, const char *text);
+/* Node `index` means a parameter as it was before a write. */
+void reel__fail_stale(reel_tape *, uint32_t index, uint32_t param);
 
 /* ---- record.c ------------------------------------------------------------------------------ */
 

@@ -439,7 +439,9 @@ static reel_var matmul_lift(const reel_lift_call *c)
 static reel_var matmul_sum_over(const reel_lift_call *c)
 {
     const matmul_attributes *a = c->attributes;
-    if (!are_matrices(c) || !c->stacked[0] || !c->stacked[1] || !a->transpose_a || a->transpose_b) {
+    if (!are_matrices(c) || !c->stacked[0] || !c->stacked[1] || !a->transpose_a || a->transpose_b ||
+        reel_shape_size(reel_shape_of(c->x[0])) == 0 ||
+        reel_shape_size(reel_shape_of(c->x[1])) == 0) {
         return (reel_var){ c->x[0].tape, 0 };
     }
     return product_of(rows_of_all(c->x[0]), true, rows_of_all(c->x[1]), false);

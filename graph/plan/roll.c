@@ -15,6 +15,12 @@
 
 /* ---- which loop a mark belongs to ------------------------------------------------------------ */
 
+/* A program may give its steps any number. */
+static int64_t distance(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+
 /* Marks with one parent whose steps count up or down by one are the steps of one loop. */
 static size_t number_marks(const reel_tape *t, uint32_t *loop_of_mark)
 {
@@ -23,7 +29,7 @@ static size_t number_marks(const reel_tape *t, uint32_t *loop_of_mark)
     int64_t direction = 0;
     loop_of_mark[0] = REEL__NONE;
     for (size_t m = 1; m < t->marks.count; m++) {
-        int64_t stride = m > 1 ? mark[m].step - mark[m - 1].step : 0;
+        int64_t stride = m > 1 ? distance(mark[m].step, mark[m - 1].step) : 0;
         bool goes_on = m > 1 && mark[m].parent == mark[m - 1].parent &&
                        (stride == 1 || stride == -1) && (direction == 0 || stride == direction);
         direction = goes_on ? stride : 0;
@@ -43,16 +49,15 @@ typedef struct {
     uint32_t total;
 } candidate;
 
-static bool is_candidate_node(const reel__plan *p, uint32_t i)
+/* The candidate that node i belongs to, or NULL. */
+static candidate *candidate_node(const reel__plan *p, const uint32_t *loop_of_mark, candidate *list,
+                                 uint32_t i)
 {
     const reel__node *node = reel__node_at(p->t, i);
-    return p->readers[i] && node->mark && node->op->kind != REEL_LEAF;
-}
-
-static uint32_t candidate_of(const reel__plan *p, const uint32_t *loop_of_mark, uint32_t i)
-{
-    const reel__node *node = reel__node_at(p->t, i);
-    return loop_of_mark[node->mark] * 2 + (node->flags & REEL__BACKWARD ? 1 : 0);
+    if (!p->readers[i] || !node->mark || node->op->kind == REEL_LEAF) {
+        return NULL;
+    }
+    return &list[loop_of_mark[node->mark] * 2 + (node->flags & REEL__BACKWARD ? 1 : 0)];
 }
 
 static int64_t step_of(const reel__plan *p, uint32_t i)
@@ -60,8 +65,12 @@ static int64_t step_of(const reel__plan *p, uint32_t i)
     return ((const reel__mark *)p->t->marks.data)[reel__node_at(p->t, i)->mark].step;
 }
 
+/* Steps with more gaps than nodes are no loop. */
 static bool make_rooms(reel__plan *p, candidate *c)
 {
+    if (c->total && (uint64_t)distance(c->high, c->low) >= c->total) {
+        c->total = 0;
+    }
     if (c->total == 0) {
         return true;
     }
@@ -81,8 +90,8 @@ static bool sort_into_steps(reel__plan *p, const uint32_t *loop_of_mark, candida
         list[k] = (candidate){ .low = INT64_MAX, .high = INT64_MIN };
     }
     for (uint32_t i = 0; i < p->nodes; i++) {
-        if (is_candidate_node(p, i)) {
-            candidate *c = &list[candidate_of(p, loop_of_mark, i)];
+        candidate *c = candidate_node(p, loop_of_mark, list, i);
+        if (c) {
             int64_t step = step_of(p, i);
             c->low = step < c->low ? step : c->low;
             c->high = step > c->high ? step : c->high;
@@ -95,8 +104,8 @@ static bool sort_into_steps(reel__plan *p, const uint32_t *loop_of_mark, candida
         }
     }
     for (uint32_t i = 0; i < p->nodes; i++) {
-        if (is_candidate_node(p, i)) {
-            candidate *c = &list[candidate_of(p, loop_of_mark, i)];
+        candidate *c = candidate_node(p, loop_of_mark, list, i);
+        if (c && c->total) {
             c->count[step_of(p, i) - c->low]++;
         }
     }
@@ -111,8 +120,8 @@ static bool sort_into_steps(reel__plan *p, const uint32_t *loop_of_mark, candida
         }
     }
     for (uint32_t i = 0; i < p->nodes; i++) {
-        if (is_candidate_node(p, i)) {
-            candidate *c = &list[candidate_of(p, loop_of_mark, i)];
+        candidate *c = candidate_node(p, loop_of_mark, list, i);
+        if (c && c->total) {
             int64_t s = step_of(p, i) - c->low;
             c->nodes[s][c->count[s]++] = i;
         }
@@ -128,6 +137,12 @@ static bool alike(const reel_tape *t, const uint32_t *a, const uint32_t *b, uint
         const reel__node *x = reel__node_at(t, a[k]), *y = reel__node_at(t, b[k]);
         if (x->op != y->op || x->shape != y->shape || x->inputs != y->inputs) {
             return false;
+        }
+        const uint32_t *x_in = reel__inputs_of(t, x), *y_in = reel__inputs_of(t, y);
+        for (uint32_t i = 0; i < x->inputs; i++) {
+            if (reel__node_at(t, x_in[i])->shape != reel__node_at(t, y_in[i])->shape) {
+                return false;
+            }
         }
     }
     return true;

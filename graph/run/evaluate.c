@@ -172,6 +172,7 @@ bool reel__evaluate(reel_tape *t, size_t n, const uint32_t targets[],
     }
     fine = fine && note_aliases(&e);
     reel__unschedule(&e, fine);
+    t->run_failed = t->run_failed || (!fine && !options.replay);
     if (fine) {
         add_pending(t);
         t->kept.count = 0;

@@ -76,12 +76,8 @@ static bool check_fresh(const reel__execution *e, uint32_t index)
         }
         const reel__param *param = reel__param_entry(t, reel__param_of(x));
         if (index < param->written_at) {
-            char text[512];
-            snprintf(text, sizeof text,
-                     "it was recorded before parameter %s changed and was not held; call reel_keep "
-                     "on what is to be read after an update",
-                     param->name);
-            return fail_at(e, index, REEL_STALE_VALUE, text);
+            reel__fail_stale(e->t, index, reel__param_of(x));
+            return false;
         }
     }
     return true;
