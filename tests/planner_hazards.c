@@ -397,9 +397,27 @@ static reel_var products_of_rank_eight(reel_tape *t)
     return reel_sum_all(reel_square(h));
 }
 
+/* The same of a sum that a program carries by itself. */
+static reel_var sum_of_rank_eight(reel_tape *t)
+{
+    reel_var a = reel_param(t, "a", REEL_SHAPE(1, 1, 1, 1, 1, 1, 2, 3), reel_normal(0, 1));
+    reel_var b = reel_param(t, "b", REEL_SHAPE(1, 1, 1, 1, 1, 1, 2, 2), reel_normal(0, 1));
+    reel_var sum = reel_fill(t, REEL_SHAPE(1, 1, 1, 1, 1, 1, 3, 2), 0.2);
+    for (int s = 0; s < STEPS; s++) {
+        reel_step_begin(t, s);
+        a = reel_tanh(reel_sin(reel_cos(reel_scale(a, 1.1))));
+        b = reel_tanh(reel_sin(reel_cos(reel_scale(b, 0.9))));
+        reel_matmul_options options = { .transpose_a = true };
+        sum = reel_accumulate(sum, reel_matmul_ex(a, b, options));
+        reel_step_end(t);
+    }
+    return loss_of(sum);
+}
+
 Test(planner_hazards, values_of_the_highest_rank)
 {
     expect_as_eager(products_of_rank_eight);
+    expect_as_eager(sum_of_rank_eight);
 }
 
 static reel_var batches_of_matrices(reel_tape *t)

@@ -190,9 +190,11 @@ static bool run_passes(reel__plan *p)
     return true;
 }
 
+/* What leaves a loop is kept for all its steps: under a memory limit that is not ours to spend. */
 static bool may_plan(const reel_tape *t)
 {
-    return !t->options.eager && t->marks.count > 1 && t->nodes.count >= FEWEST_NODES;
+    return !t->options.eager && !t->options.memory_limit && t->marks.count > 1 &&
+           t->nodes.count >= FEWEST_NODES;
 }
 
 /* Nodes from before a parameter changed mean the old parameter (and can no longer run); a hidden

@@ -65,12 +65,18 @@ static int64_t step_of(const reel__plan *p, uint32_t i)
     return ((const reel__mark *)p->t->marks.data)[reel__node_at(p->t, i)->mark].step;
 }
 
+/* Far from any number that counts steps; differences of what lies between do not overflow. */
+#define FARTHEST_STEP ((int64_t)1 << 60)
+
 /* Steps with more gaps than nodes are no loop. */
+static bool is_loop(const candidate *c)
+{
+    return c->low > -FARTHEST_STEP && c->high < FARTHEST_STEP && c->high - c->low < c->total;
+}
+
 static bool make_rooms(reel__plan *p, candidate *c)
 {
-    if (c->total && (uint64_t)distance(c->high, c->low) >= c->total) {
-        c->total = 0;
-    }
+    c->total = c->total && is_loop(c) ? c->total : 0;
     if (c->total == 0) {
         return true;
     }
