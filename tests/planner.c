@@ -112,7 +112,8 @@ static void expect_alike(comparison *c, reel_tape *tape, reel_tape *reference)
 
 TEST_OVER_PROGRAMS(planned_programs_compute_what_eager_ones_do)
 {
-    FOR_PROGRAMS (p, *chunk, 1) {
+    FOR_PROGRAMS(p, *chunk, 1)
+    {
         comparison c = { .p = &p, .what = "all passes against eager", .tolerance = 1e-9 };
         expect_alike(&c, new_tape(REEL_F64, false, NULL), new_tape(REEL_F64, true, NULL));
     }
@@ -120,9 +121,10 @@ TEST_OVER_PROGRAMS(planned_programs_compute_what_eager_ones_do)
 
 TEST_OVER_PROGRAMS(each_pass_alone_may_be_left_out)
 {
-    static const char *const left_out[] = { "-roll", "-split", "-hoist", "-sink", "-split,-hoist",
-                                            "-hoist,-sink", "-all" };
-    FOR_PROGRAMS (p, *chunk, 8) {
+    static const char *const left_out[] = { "-roll",         "-split",       "-hoist", "-sink",
+                                            "-split,-hoist", "-hoist,-sink", "-all" };
+    FOR_PROGRAMS(p, *chunk, 8)
+    {
         for (size_t i = 0; i < sizeof left_out / sizeof left_out[0]; i++) {
             comparison c = { .p = &p, .what = left_out[i], .tolerance = 1e-9 };
             expect_alike(&c, new_tape(REEL_F64, false, left_out[i]),
@@ -134,7 +136,8 @@ TEST_OVER_PROGRAMS(each_pass_alone_may_be_left_out)
 /* Finding loops changes nothing by itself. */
 TEST_OVER_PROGRAMS(rolling_alone_changes_no_bit)
 {
-    FOR_PROGRAMS (p, *chunk, 4) {
+    FOR_PROGRAMS(p, *chunk, 4)
+    {
         comparison c = { .p = &p, .what = "roll alone against nothing", .tolerance = 0 };
         expect_alike(&c, new_tape(REEL_F32, false, "-split,-hoist,-sink"),
                      new_tape(REEL_F32, false, "-all"));
@@ -143,7 +146,8 @@ TEST_OVER_PROGRAMS(rolling_alone_changes_no_bit)
 
 TEST_OVER_PROGRAMS(the_same_program_gives_the_same_bits)
 {
-    FOR_PROGRAMS (p, *chunk, 4) {
+    FOR_PROGRAMS(p, *chunk, 4)
+    {
         comparison c = { .p = &p, .what = "two planned tapes", .tolerance = 0 };
         expect_alike(&c, new_tape(REEL_F32, false, NULL), new_tape(REEL_F32, false, NULL));
     }
@@ -153,7 +157,8 @@ TEST_OVER_PROGRAMS(the_same_program_gives_the_same_bits)
  * few times as far from the truth as the eager one. */
 TEST_OVER_PROGRAMS(planned_floats_stay_near_doubles)
 {
-    FOR_PROGRAMS (p, *chunk, 4) {
+    FOR_PROGRAMS(p, *chunk, 4)
+    {
         reel_tape *tape[3] = { new_tape(REEL_F64, false, "-all"), new_tape(REEL_F32, true, NULL),
                                new_tape(REEL_F32, false, NULL) };
         for (int k = 0; k < DATA_SETS; k++) {

@@ -48,7 +48,8 @@ typedef struct {
 static reel_var cell_step(void *self, reel_var x, reel_var state[])
 {
     cell_self *c = self;
-    reel_var z = reel_affine(reel_concat(-1, state[0], x), param(c->tape, "W"), param(c->tape, "b"));
+    reel_var z =
+        reel_affine(reel_concat(-1, state[0], x), param(c->tape, "W"), param(c->tape, "b"));
     reel_var v = reel_matmul(x, param(c->tape, "V"));
     if (c->steps < STEPS) {
         c->hoisted[c->steps++] = v;
@@ -222,7 +223,8 @@ Test(planner_hazards, what_one_plan_computed_is_whole_when_another_reads_it)
         cell_self self;
         reel_rollout r = run_cell(t, &self);
         double ignored[STEPS * BATCH * HIDDEN];
-        reel_read_f64(reel_slice(r.outputs, 0, 0, STEPS - 1), ignored, (STEPS - 1) * BATCH * HIDDEN);
+        reel_read_f64(reel_slice(r.outputs, 0, 0, STEPS - 1), ignored,
+                      (STEPS - 1) * BATCH * HIDDEN);
         reel_read_f64(reel_at(r.outputs, STEPS - 2), ignored, BATCH * HIDDEN);
         reel_backward(loss_of(r.outputs));
         reel_read_grad_f64(param(t, "W"), gradient[eager], (HIDDEN + IN) * HIDDEN);
@@ -285,14 +287,15 @@ static void expect_refused(const char *plan, const char *message)
 Test(planner_hazards, an_unknown_pass_is_an_error_that_lists_the_names)
 {
     unsetenv("REEL_PLAN");
-    expect_refused("-hoits",
-                   "plan: \"-hoits\" is not -NAME of a pass; the names are all, roll, split, hoist, "
-                   "sink");
+    expect_refused(
+        "-hoits", "plan: \"-hoits\" is not -NAME of a pass; the names are all, roll, split, hoist, "
+                  "sink");
     expect_refused("hoist",
                    "plan: \"hoist\" is not -NAME of a pass; the names are all, roll, split, hoist, "
                    "sink");
-    expect_refused("-roll,-,-sink",
-                   "plan: \"-\" is not -NAME of a pass; the names are all, roll, split, hoist, sink");
+    expect_refused(
+        "-roll,-,-sink",
+        "plan: \"-\" is not -NAME of a pass; the names are all, roll, split, hoist, sink");
     reel_tape *t = new_tape("-all,-sink", false);
     expect_clean(t);
     expect_clean(new_tape("", false));
@@ -301,8 +304,9 @@ Test(planner_hazards, an_unknown_pass_is_an_error_that_lists_the_names)
 Test(planner_hazards, the_environment_chooses_passes_unless_the_program_does)
 {
     setenv("REEL_PLAN", "-nothing", 1);
-    expect_refused(NULL, "plan: \"-nothing\" is not -NAME of a pass; the names are all, roll, split, "
-                         "hoist, sink");
+    expect_refused(NULL,
+                   "plan: \"-nothing\" is not -NAME of a pass; the names are all, roll, split, "
+                   "hoist, sink");
     expect_clean(new_tape("-sink", false));
     setenv("REEL_PLAN", "-all", 1);
     reel_tape *t = new_tape(NULL, false);
@@ -591,7 +595,9 @@ static double record_and_read(reel_tape *t, reel_var *loss, cell_self *self)
 
 static reel_tape *metered_tape(meter *m, size_t limit)
 {
-    reel_tape *t = reel_tape_new((reel_tape_options){ .dtype = REEL_F64, .seed = 5, .threads = 1,
+    reel_tape *t = reel_tape_new((reel_tape_options){ .dtype = REEL_F64,
+                                                      .seed = 5,
+                                                      .threads = 1,
                                                       .allocator = { metered_resize, m },
                                                       .memory_limit = limit });
     if (t && !add_params(t)) {
@@ -622,8 +628,9 @@ static void expect_recovery(reel_tape *t, reel_var loss, const cell_self *self, 
     reel_tape_clear(t);
     if (loss.id && self->steps == STEPS) {
         double again = read_everything(t, loss, self);
-        cr_expect_float_eq(again, expected, 1e-12, "the same recording after %zu: %.17g, not %.17g; %s",
-                           which, again, expected, reel_tape_error(t));
+        cr_expect_float_eq(again, expected, 1e-12,
+                           "the same recording after %zu: %.17g, not %.17g; %s", which, again,
+                           expected, reel_tape_error(t));
         reel_tape_clear(t);
     }
     cell_self other;

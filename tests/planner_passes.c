@@ -211,8 +211,8 @@ static reel_var carried_sum(reel_tape *t, int steps, reel_var sum[])
     for (int k = 0; k < steps; k++) {
         reel_step_begin(t, k);
         reel_var a = reel_sin(reel_at(param(t, "x"), k)), b = reel_square(reel_at(y, k));
-        reel_var product = reel_matmul_ex(a, reel_exp(reel_neg(b)),
-                                          (reel_matmul_options){ .transpose_a = true });
+        reel_var product =
+            reel_matmul_ex(a, reel_exp(reel_neg(b)), (reel_matmul_options){ .transpose_a = true });
         s = sum[k] = reel_accumulate(s, product);
         for (int i = 0; i < 4; i++) {
             b = reel_cos(b); /* the loop must be worth a plan */

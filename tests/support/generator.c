@@ -97,8 +97,9 @@ static int some_value(maker *m)
 static int product(maker *m, int operand, int64_t width)
 {
     int64_t in = line_at(m, operand)->width;
-    program_line line = { .in = { operand }, .width = width, .bias = NO_PARAM,
-                          .degree = line_at(m, operand)->degree };
+    program_line line = {
+        .in = { operand }, .width = width, .bias = NO_PARAM, .degree = line_at(m, operand)->degree
+    };
     int kind = random_below(m->r, 10);
     line.kind = kind < 5 ? LINE_MATMUL : kind < 8 ? LINE_AFFINE : LINE_MATMUL_TRANSPOSED;
     bool transposed = line.kind == LINE_MATMUL_TRANSPOSED;
@@ -132,10 +133,12 @@ static int join(maker *m)
 {
     int parts = random_chance(m->r, 35) ? 3 : 2;
     program_line line = { .kind = parts == 3 ? LINE_CONCAT_THREE : LINE_CONCAT,
-                          .param = NO_PARAM, .bias = NO_PARAM };
+                          .param = NO_PARAM,
+                          .bias = NO_PARAM };
     for (int i = 0; i < parts; i++) {
         /* Half of the parts are x or a state, which stand at the front. */
-        line.in[i] = random_chance(m->r, 50) ? random_below(m->r, 1 + m->cell->states) : some_value(m);
+        line.in[i] =
+            random_chance(m->r, 50) ? random_below(m->r, 1 + m->cell->states) : some_value(m);
         line.width += line_at(m, line.in[i])->width;
         line.degree = line_at(m, line.in[i])->degree > line.degree ? line_at(m, line.in[i])->degree
                                                                    : line.degree;
@@ -146,10 +149,18 @@ static int join(maker *m)
 static int unary(maker *m, line_kind kind, int a)
 {
     const program_line *from = line_at(m, a);
-    program_line line = { .kind = kind, .in = { a }, .param = NO_PARAM, .bias = NO_PARAM,
-                          .width = from->width, .degree = from->degree };
+    program_line line = { .kind = kind,
+                          .in = { a },
+                          .param = NO_PARAM,
+                          .bias = NO_PARAM,
+                          .width = from->width,
+                          .degree = from->degree };
     switch (kind) {
-    case LINE_TANH: case LINE_SIGMOID: case LINE_SIN: case LINE_SOFTMAX: case LINE_LAYER_NORM:
+    case LINE_TANH:
+    case LINE_SIGMOID:
+    case LINE_SIN:
+    case LINE_SOFTMAX:
+    case LINE_LAYER_NORM:
         line.degree = 0;
         break;
     case LINE_SQUARE:
@@ -180,9 +191,9 @@ static int unary(maker *m, line_kind kind, int a)
 static int some_unary(maker *m)
 {
     static const line_kind kinds[] = {
-        LINE_TANH, LINE_TANH, LINE_TANH, LINE_SIGMOID, LINE_SIGMOID, LINE_RELU, LINE_SOFTPLUS,
-        LINE_SIN, LINE_SQUARE, LINE_EXP, LINE_SCALE, LINE_SOFTMAX, LINE_LAYER_NORM, LINE_SUM_KEEP,
-        LINE_FLIP, LINE_STOP_GRADIENT, LINE_DROPOUT, LINE_DROPOUT,
+        LINE_TANH,       LINE_TANH,     LINE_TANH,   LINE_SIGMOID,       LINE_SIGMOID, LINE_RELU,
+        LINE_SOFTPLUS,   LINE_SIN,      LINE_SQUARE, LINE_EXP,           LINE_SCALE,   LINE_SOFTMAX,
+        LINE_LAYER_NORM, LINE_SUM_KEEP, LINE_FLIP,   LINE_STOP_GRADIENT, LINE_DROPOUT, LINE_DROPOUT,
     };
     line_kind kind = kinds[random_below(m->r, (int)(sizeof kinds / sizeof kinds[0]))];
     kind = random_chance(m->r, 2) ? LINE_CHECKPOINT : kind;
@@ -191,13 +202,18 @@ static int some_unary(maker *m)
 
 static int binary(maker *m)
 {
-    static const line_kind kinds[] = { LINE_ADD, LINE_ADD, LINE_SUB, LINE_MUL, LINE_MUL, LINE_MAXIMUM };
+    static const line_kind kinds[] = { LINE_ADD, LINE_ADD, LINE_SUB,
+                                       LINE_MUL, LINE_MUL, LINE_MAXIMUM };
     int a = some_value(m), b = value_of_width(m, line_at(m, a)->width);
     const program_line *x = line_at(m, a), *y = line_at(m, b);
-    program_line line = { .kind = kinds[random_below(m->r, 6)], .in = { a, b }, .param = NO_PARAM,
-                          .bias = NO_PARAM, .width = x->width };
-    line.degree = line.kind == LINE_MUL ? x->degree + y->degree
-                  : x->degree > y->degree ? x->degree : y->degree;
+    program_line line = { .kind = kinds[random_below(m->r, 6)],
+                          .in = { a, b },
+                          .param = NO_PARAM,
+                          .bias = NO_PARAM,
+                          .width = x->width };
+    line.degree = line.kind == LINE_MUL   ? x->degree + y->degree
+                  : x->degree > y->degree ? x->degree
+                                          : y->degree;
     if (y->width != x->width && y->width != 1) {
         return a;
     }
@@ -247,7 +263,10 @@ static int slice(maker *m)
 {
     int a = some_value(m);
     int64_t width = line_at(m, a)->width;
-    program_line line = { .kind = LINE_SLICE, .in = { a }, .param = NO_PARAM, .bias = NO_PARAM,
+    program_line line = { .kind = LINE_SLICE,
+                          .in = { a },
+                          .param = NO_PARAM,
+                          .bias = NO_PARAM,
                           .degree = line_at(m, a)->degree };
     line.begin = random_below(m->r, (int)width);
     line.width = 1 + random_below(m->r, (int)(width - line.begin));
@@ -261,9 +280,13 @@ static int gates(maker *m, int operand)
     int64_t width = some_width(m->p, m->r);
     int all = product(m, operand, parts * width), k = all;
     for (int i = 0; i < parts && line_at(m, all)->width == parts * width; i++) {
-        k = add_line(m, (program_line){ .kind = LINE_SLICE, .in = { all }, .param = NO_PARAM,
-                                        .bias = NO_PARAM, .degree = line_at(m, all)->degree,
-                                        .width = width, .begin = i * width });
+        k = add_line(m, (program_line){ .kind = LINE_SLICE,
+                                        .in = { all },
+                                        .param = NO_PARAM,
+                                        .bias = NO_PARAM,
+                                        .degree = line_at(m, all)->degree,
+                                        .width = width,
+                                        .begin = i * width });
         k = random_chance(m->r, 60) ? unary(m, i % 2 ? LINE_TANH : LINE_SIGMOID, k) : k;
     }
     return k;
@@ -277,8 +300,11 @@ static int inner_loop(maker *m)
     if (line_at(m, b)->width != width || W == NO_PARAM) {
         return a;
     }
-    return add_line(m, (program_line){ .kind = LINE_INNER_LOOP, .in = { a, b }, .param = W,
-                                       .bias = NO_PARAM, .width = width });
+    return add_line(m, (program_line){ .kind = LINE_INNER_LOOP,
+                                       .in = { a, b },
+                                       .param = W,
+                                       .bias = NO_PARAM,
+                                       .width = width });
 }
 
 static void some_line(maker *m)
@@ -289,7 +315,8 @@ static void some_line(maker *m)
     } else if (choice < 20) {
         gates(m, random_chance(m->r, 60) ? join(m) : some_value(m));
     } else if (choice < 36) {
-        product(m, random_chance(m->r, 50) ? random_below(m->r, 1 + m->cell->states) : some_value(m),
+        product(m,
+                random_chance(m->r, 50) ? random_below(m->r, 1 + m->cell->states) : some_value(m),
                 some_width(m->p, m->r));
     } else if (choice < 62) {
         some_unary(m);
@@ -318,15 +345,19 @@ static void add_sources(maker *m, int64_t x_width)
         plain.kind = LINE_STATE;
         plain.begin = k;
         plain.degree = 1;
-        plain.width = k > 0 && random_chance(m->r, 60) ? cell->line[k].width : some_width(m->p, m->r);
+        plain.width =
+            k > 0 && random_chance(m->r, 60) ? cell->line[k].width : some_width(m->p, m->r);
         add_line(m, plain);
     }
     for (int k = random_below(m->r, 3); k > 0; k--) {
         int64_t width = some_width(m->p, m->r);
         int param = find_param(m->p, m->r, random_chance(m->r, 50) ? m->p->batch : 0, width);
         if (param != NO_PARAM) {
-            add_line(m, (program_line){ .kind = LINE_CONSTANT, .param = param, .bias = NO_PARAM,
-                                        .width = width, .number = random_below(m->r, 2) });
+            add_line(m, (program_line){ .kind = LINE_CONSTANT,
+                                        .param = param,
+                                        .bias = NO_PARAM,
+                                        .width = width,
+                                        .number = random_below(m->r, 2) });
         }
     }
 }
@@ -386,7 +417,8 @@ static void make_loop(program *p, random_source *r, program_loop *loop, const pr
     int fewest = random_chance(r, 75) ? 4 : 1;
     loop->steps =
         loop->source == X_LOOP ? before->steps : fewest + random_below(r, most_steps + 1 - fewest);
-    loop->width = loop->source == X_LOOP ? before->cell.line[before->cell.output].width : some_width(p, r);
+    loop->width =
+        loop->source == X_LOOP ? before->cell.line[before->cell.output].width : some_width(p, r);
     if (loop->source == X_LEAVES && loop->style == BY_UNROLL) {
         loop->style = BY_MARKED_LOOP;
     }
@@ -403,7 +435,8 @@ static void make_loop(program *p, random_source *r, program_loop *loop, const pr
     make_cell(&m, loop->width);
     for (int k = 0; k < MOST_CELL_STATES; k++) {
         bool given = k < loop->cell.states && random_chance(r, 40);
-        loop->initial[k] = given ? find_param(p, r, p->batch, loop->cell.line[1 + k].width) : NO_PARAM;
+        loop->initial[k] =
+            given ? find_param(p, r, p->batch, loop->cell.line[1 + k].width) : NO_PARAM;
     }
     loop->lengths = random_chance(r, 25);
     loop->resets = random_chance(r, 12);
@@ -424,7 +457,8 @@ static program_term some_term(program *p, random_source *r)
     const program_loop *loop = &p->loop[term.loop];
     term.number = random_below(r, (int)loop->steps);
     if (term.kind == TERM_DENSE) {
-        term.param = find_param(p, r, loop->cell.line[loop->cell.output].width, some_width(p, r) + 1);
+        term.param =
+            find_param(p, r, loop->cell.line[loop->cell.output].width, some_width(p, r) + 1);
     } else if (term.kind == TERM_PARAM) {
         term.param = random_below(r, p->params);
     } else if (term.kind == TERM_FINAL || term.kind == TERM_STATES) {
@@ -501,7 +535,8 @@ static void print_line(const program_line *line, int k, FILE *out)
 static void print_loop(const program *p, int number, FILE *out)
 {
     static const char *const styles[] = { "unroll", "for, marked,", "for" };
-    static const char *const sources[] = { "parameter", "data", "embedding", "loop before", "leaves" };
+    static const char *const sources[] = { "parameter", "data", "embedding", "loop before",
+                                           "leaves" };
     const program_loop *loop = &p->loop[number];
     fprintf(out, "    loop %d: %s over %d steps of %s [%d,%d]", number, styles[loop->style],
             (int)loop->steps, sources[loop->source], (int)p->batch, (int)loop->width);
@@ -524,10 +559,11 @@ static void print_loop(const program *p, int number, FILE *out)
 
 void program_print(const program *p, FILE *out)
 {
-    static const char *const terms[] = { "outputs", "dense", "step", "steps from", "final state",
-                                         "all of state", "captured", "parameter" };
-    static const char *const derivatives[] = { "backward", "backward twice", "gradients", "penalty",
-                                               "hvp", "jvp", "none" };
+    static const char *const terms[] = { "outputs",     "dense",        "step",     "steps from",
+                                         "final state", "all of state", "captured", "parameter" };
+    static const char *const derivatives[] = {
+        "backward", "backward twice", "gradients", "penalty", "hvp", "jvp", "none"
+    };
     fprintf(out, "program %llu: batch %d, derivative %s (%d parameters)\n",
             (unsigned long long)p->seed, (int)p->batch, derivatives[p->derivative], p->wanted);
     for (int k = 0; k < p->params; k++) {
@@ -541,7 +577,7 @@ void program_print(const program *p, FILE *out)
         fprintf(out, "    loss += %s %d of loop %d, p%d\n", terms[p->term[k].kind],
                 p->term[k].number, p->term[k].loop, p->term[k].param);
     }
-    fprintf(out, "    early %#llx, before %#llx, kept %#llx, p%d written at the end\n", (unsigned long long)p->early,
-            (unsigned long long)p->before, (unsigned long long)p->kept,
-            p->written);
+    fprintf(out, "    early %#llx, before %#llx, kept %#llx, p%d written at the end\n",
+            (unsigned long long)p->early, (unsigned long long)p->before,
+            (unsigned long long)p->kept, p->written);
 }

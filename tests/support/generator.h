@@ -39,11 +39,11 @@ double random_real(random_source *, double lo, double hi);
 #define LINE_TABLE(X)                                                                              \
     X(INPUT, "x", 0)                                                                               \
     X(STATE, "state", 0)                                                                           \
-    X(CONSTANT, "constant", 0)                 /* a parameter, or made from one before the loop */ \
+    X(CONSTANT, "constant", 0) /* a parameter, or made from one before the loop */                 \
     X(MATMUL, "matmul", 1)                                                                         \
     X(MATMUL_TRANSPOSED, "matmul_transposed", 1)                                                   \
     X(AFFINE, "affine", 1)                                                                         \
-    X(OUTER, "matmul_outer", 3)                /* a·(bᵀ·c): no parameter in it */                  \
+    X(OUTER, "matmul_outer", 3) /* a·(bᵀ·c): no parameter in it */                             \
     X(CONCAT, "concat", 2)                                                                         \
     X(CONCAT_THREE, "concat_three", 3)                                                             \
     X(SLICE, "slice", 1)                                                                           \
@@ -51,8 +51,8 @@ double random_real(random_source *, double lo, double hi);
     X(SUB, "sub", 2)                                                                               \
     X(MUL, "mul", 2)                                                                               \
     X(MAXIMUM, "maximum", 2)                                                                       \
-    X(BLEND, "blend", 3)                       /* σ(a)∘b + (1 - σ(a))∘c */                         \
-    X(WHERE_LESS, "where_less", 3)             /* b where a < 0.1234567, else c: a and b could tie */ \
+    X(BLEND, "blend", 3)           /* σ(a)∘b + (1 - σ(a))∘c */                               \
+    X(WHERE_LESS, "where_less", 3) /* b where a < 0.1234567, else c: a and b could tie */          \
     X(TANH, "tanh", 1)                                                                             \
     X(SIGMOID, "sigmoid", 1)                                                                       \
     X(RELU, "relu", 1)                                                                             \
@@ -68,7 +68,7 @@ double random_real(random_source *, double lo, double hi);
     X(STOP_GRADIENT, "stop_gradient", 1)                                                           \
     X(DROPOUT, "dropout", 1)                                                                       \
     X(CHECKPOINT, "checkpoint", 1)                                                                 \
-    X(INNER_LOOP, "inner_loop", 2)             /* a little recurrent network over a, b, a, b */
+    X(INNER_LOOP, "inner_loop", 2) /* a little recurrent network over a, b, a, b */
 
 typedef enum {
 #define LINE_ENUM(kind, name, inputs) LINE_##kind,
@@ -80,11 +80,11 @@ typedef enum {
 /* One value of a cell, [batch, width], made from earlier ones. */
 typedef struct {
     line_kind kind;
-    int in[3];       /* numbers of earlier lines */
-    int param, bias; /* into program.param, or NO_PARAM */
+    int in[3];            /* numbers of earlier lines */
+    int param, bias;      /* into program.param, or NO_PARAM */
     int64_t width, begin; /* begin: of a slice; the number of a state */
-    double number;   /* factor, probability */
-    int degree;      /* how fast the value may grow with the states; kept small */
+    double number;        /* factor, probability */
+    int degree;           /* how fast the value may grow with the states; kept small */
 } program_line;
 
 typedef struct {

@@ -115,9 +115,9 @@ static void find_params(run *r)
         snprintf(name, sizeof name, "p%d", k);
         int64_t rows = r->p->param[k].steps ? 1 : r->p->param[k].rows;
         double deviation = 0.7 / sqrt(rows > 0 ? (double)rows : 1);
-        r->param[k] = first ? reel_param(r->t, name, param_shape(r->p, k),
-                                         reel_normal(0, deviation))
-                            : reel_find_param(r->t, name);
+        r->param[k] = first
+                          ? reel_param(r->t, name, param_shape(r->p, k), reel_normal(0, deviation))
+                          : reel_find_param(r->t, name);
     }
 }
 
@@ -301,8 +301,8 @@ static reel_rollout unroll(stepper *s, reel_var x)
     int32_t lengths[MOST_BATCH];
     for (int k = 0; k < cell.states; k++) {
         cell.width[k] = loop->cell.line[1 + k].width;
-        options.initial[k] = loop->initial[k] == NO_PARAM ? (reel_var){ 0 }
-                                                          : r->param[loop->initial[k]];
+        options.initial[k] =
+            loop->initial[k] == NO_PARAM ? (reel_var){ 0 } : r->param[loop->initial[k]];
     }
     for (int64_t i = 0; loop->lengths && i < r->p->batch; i++) {
         lengths[i] = random_below(&r->data, (int)loop->steps + 1);
@@ -310,8 +310,7 @@ static reel_rollout unroll(stepper *s, reel_var x)
     options.lengths = loop->lengths ? lengths : NULL;
     if (loop->resets) {
         reel_var zero = reel_scalar(r->t, 0.4);
-        options.resets =
-            reel_less(zero, some_numbers(r, REEL_SHAPE(loop->steps, r->p->batch)));
+        options.resets = reel_less(zero, some_numbers(r, REEL_SHAPE(loop->steps, r->p->batch)));
     }
     return reel_unroll(cell, x, options);
 }
@@ -461,7 +460,8 @@ static reel_var penalty(const run *r, reel_var loss)
 
 static void differentiate(run *r, reel_var loss)
 {
-    reel_var x[MOST_PARAMS + MOST_LOOPS], v[MOST_PARAMS + MOST_LOOPS], out[MOST_PARAMS + MOST_LOOPS];
+    reel_var x[MOST_PARAMS + MOST_LOOPS], v[MOST_PARAMS + MOST_LOOPS],
+        out[MOST_PARAMS + MOST_LOOPS];
     int n = variables(r, x, r->p->derivative == BY_GRADIENTS);
     switch (r->p->derivative) {
     case BY_BACKWARD_TWICE:
@@ -498,8 +498,7 @@ static void read_gradients(run *r)
     for (int k = 0; k < r->p->params; k++) {
         char label[LABEL_SIZE];
         snprintf(label, sizeof label, "gradient of p%d", k);
-        result *one =
-            new_result(&r->out, label, (size_t)reel_shape_size(param_shape(r->p, k)));
+        result *one = new_result(&r->out, label, (size_t)reel_shape_size(param_shape(r->p, k)));
         reel_read_grad_f64(r->param[k], one->numbers, one->n);
     }
 }
@@ -604,7 +603,8 @@ double results_difference(const results *a, const results *b, char where[WHERE_S
     double worst = -1;
     for (size_t i = 0; i < a->count; i++) {
         char here[WHERE_SIZE];
-        bool alike = strcmp(a->list[i].label, b->list[i].label) == 0 && a->list[i].n == b->list[i].n;
+        bool alike =
+            strcmp(a->list[i].label, b->list[i].label) == 0 && a->list[i].n == b->list[i].n;
         double difference = alike ? compare(&a->list[i], &b->list[i], here) : (double)INFINITY;
         if (!alike) {
             snprintf(here, sizeof here, "%s (%zu) and %s (%zu)", a->list[i].label, a->list[i].n,
