@@ -26,9 +26,10 @@ reel_var reel__fail_text(reel_tape *t, reel_status status, const char *op, const
         snprintf(error->op, sizeof error->op, "%s", op);
         snprintf(error->text, sizeof error->text, "%s", text);
         error->step[0] = '\0';
-        error->line = t->site_line;
-        error->file = t->site_line ? ((const char *const *)t->files.data)[t->site_file] : NULL;
-        error->fresh = t->site_line == 0 || t->nested > 0; /* a call within may know better */
+        bool placed = t->site_line != 0 && !t->unplaced;
+        error->line = placed ? t->site_line : 0;
+        error->file = placed ? ((const char *const *)t->files.data)[t->site_file] : NULL;
+        error->fresh = !placed || t->nested > 0; /* a call within may know better */
     }
     return (reel_var){ t, 0 };
 }

@@ -7,6 +7,11 @@ const reel_op reel__leaf_op = {
     .name = "input", .kind = REEL_LEAF, .doc = "Data given by the program.", .flat = true
 };
 
+static reel_var no_leaf(reel_tape *t)
+{
+    return t ? reel__recording_end((reel_var){ t, 0 }) : (reel_var){ 0 };
+}
+
 /* Appends a leaf and returns where its data belongs. */
 static void *record_leaf(reel_tape *t, const char *name, reel_shape shape, bool index,
                          bool has_data, uint32_t *node_index)
@@ -14,7 +19,7 @@ static void *record_leaf(reel_tape *t, const char *name, reel_shape shape, bool 
     if (t == NULL) {
         return NULL;
     }
-    reel__forget_site(t);
+    reel__recording_begin(t);
     if (!reel__shape_valid(shape)) {
         reel_fail(t, REEL_BAD_SHAPE, name, "the shape %s is out of range", REEL_SHAPE_TEXT(shape));
         return NULL;
@@ -35,40 +40,52 @@ static void *record_leaf(reel_tape *t, const char *name, reel_shape shape, bool 
     return data;
 }
 
-#define FILL_LEAF(from, name)                                                                      \
-    uint32_t index;                                                                                \
-    void *data = record_leaf(t, name, shape, false, from != NULL, &index);                         \
-    if (data == NULL) {                                                                            \
-        return (reel_var){ t, 0 };                                                                 \
-    }                                                                                              \
-    int64_t n = reel_shape_size(shape);                                                            \
-    for (int64_t i = 0; i < n; i++) {                                                              \
-        if (t->options.dtype == REEL_F64) {                                                        \
-            ((double *)data)[i] = (double)from[i];                                                 \
-        } else {                                                                                   \
-            ((float *)data)[i] = (float)from[i];                                                   \
-        }                                                                                          \
-    }                                                                                              \
-    return reel__handle(t, index);
+static void store(const reel_tape *t, void *to, size_t n, const float *from, const double *from_f64)
+{
+    for (size_t i = 0; i < n; i++) {
+        double value = from ? (double)from[i] : from_f64[i];
+        if (t->options.dtype == REEL_F64) {
+            ((double *)to)[i] = value;
+        } else {
+            ((float *)to)[i] = (float)value;
+        }
+    }
+}
 
-reel_var reel_input(reel_tape *t, reel_shape shape,
-                    const float *values){ FILL_LEAF(values, "input") }
+static reel_var record_numbers(reel_tape *t, const char *name, reel_shape shape, const float *from,
+                               const double *from_f64)
+{
+    uint32_t index;
+    void *data = record_leaf(t, name, shape, false, from || from_f64, &index);
+    if (data == NULL) {
+        return no_leaf(t);
+    }
+    store(t, data, (size_t)reel_shape_size(shape), from, from_f64);
+    return reel__recording_end(reel__handle(t, index));
+}
 
-reel_var reel_input_f64(reel_tape *t, reel_shape shape,
-                        const double *values){ FILL_LEAF(values, "input_f64") }
+reel_var reel_input(reel_tape *t, reel_shape shape, const float *values)
+{
+    return record_numbers(t, "input", shape, values, NULL);
+}
+
+reel_var reel_input_f64(reel_tape *t, reel_shape shape, const double *values)
+{
+    return record_numbers(t, "input_f64", shape, NULL, values);
+}
 
 reel_var reel_indices(reel_tape *t, reel_shape shape, const int32_t *values)
 {
     uint32_t index;
     void *data = record_leaf(t, "indices", shape, true, values != NULL, &index);
     if (data == NULL) {
-        return (reel_var){ t, 0 };
+        return no_leaf(t);
     }
     size_t n = (size_t)reel_shape_size(shape);
     if (n > 0) {
         memcpy(data, values, n * sizeof *values);
     }
-    return reel__handle(t, index);
+    return reel__recording_end(reel__handle(t, index));
 }
 
 reel_var reel_scalar(reel_tape *t, double value)

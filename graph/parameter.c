@@ -178,13 +178,9 @@ static bool check_new(reel_tape *t, const char *name, reel_shape shape, const re
     return true;
 }
 
-reel_var reel_param(reel_tape *t, const char *name, reel_shape shape, reel_init init)
+static reel_var add_param(reel_tape *t, const char *name, reel_shape shape, reel_init init)
 {
     reel_var poisoned = { t, 0 };
-    if (t == NULL) {
-        return poisoned;
-    }
-    reel__forget_site(t);
     if (!check_new(t, name, shape, &init) ||
         !reel__list_reserve(t, &t->params, t->params.count + 1, sizeof(reel__param))) {
         return poisoned;
@@ -213,19 +209,26 @@ reel_var reel_param(reel_tape *t, const char *name, reel_shape shape, reel_init 
     return (reel_var){ t, index | REEL__PARAM_BIT };
 }
 
+reel_var reel_param(reel_tape *t, const char *name, reel_shape shape, reel_init init)
+{
+    if (t == NULL) {
+        return (reel_var){ 0 };
+    }
+    reel__recording_begin(t);
+    return reel__recording_end(add_param(t, name, shape, init));
+}
+
 /* ---- looking up ---------------------------------------------------------------------------- */
 
 reel_var reel_find_param(reel_tape *t, const char *name)
 {
     uint32_t index;
-    if (t && name && find(t, name, &index)) {
-        return (reel_var){ t, index | REEL__PARAM_BIT };
+    if (t == NULL || (name && find(t, name, &index))) {
+        return t ? (reel_var){ t, index | REEL__PARAM_BIT } : (reel_var){ 0 };
     }
-    if (t) {
-        reel__forget_site(t);
-    }
-    return reel_fail(t, REEL_NOT_FOUND, "find_param", "no parameter is called %s",
-                     name ? name : "NULL");
+    reel__recording_begin(t);
+    return reel__recording_end(reel_fail(t, REEL_NOT_FOUND, "find_param",
+                                         "no parameter is called %s", name ? name : "NULL"));
 }
 
 size_t reel_param_count(const reel_tape *t)

@@ -362,7 +362,6 @@ static bool resolve_inputs(reel_tape *t, const reel_op *op, int n, const reel_va
 static reel_var record(reel_tape *t, const reel_op *op, int n, const reel_var x[],
                        const void *attributes)
 {
-    reel__forget_site(t);
     reel__node node = { .op = op, .inputs = (uint32_t)n };
     if (!check_arity(t, op, n)) {
         return poisoned(t);
@@ -391,7 +390,8 @@ reel_var reel_record(const reel_op *op, int n, const reel_var x[], const void *a
 {
     for (int i = 0; i < n; i++) {
         if (x[i].tape) {
-            return record(x[i].tape, op, n, x, attributes);
+            reel__recording_begin(x[i].tape);
+            return reel__recording_end(record(x[i].tape, op, n, x, attributes));
         }
     }
     return (reel_var){ 0 };
@@ -399,7 +399,11 @@ reel_var reel_record(const reel_op *op, int n, const reel_var x[], const void *a
 
 reel_var reel_record_on(reel_tape *t, const reel_op *op, const void *attributes)
 {
-    return t ? record(t, op, 0, NULL, attributes) : (reel_var){ 0 };
+    if (t == NULL) {
+        return (reel_var){ 0 };
+    }
+    reel__recording_begin(t);
+    return reel__recording_end(record(t, op, 0, NULL, attributes));
 }
 
 bool reel__clone(reel_tape *t, uint32_t index, const uint32_t *inputs, uint32_t *copy)

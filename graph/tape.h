@@ -175,6 +175,7 @@ struct reel_tape {
     uint16_t site_file;
     int32_t site_line; /* where the stamped call in progress stands; 0: none is */
     /* > 0 while a stamped call records: its line is that of all it records */
+    bool unplaced; /* the call in progress is located after it returned, not stamped before */
     uint32_t nested;
     uint64_t hash, stream;
     uint32_t recording; /* counts rewinds */
@@ -258,6 +259,17 @@ static inline void reel__forget_site(reel_tape *t)
         t->site_line = 0;
         t->error.fresh = t->error.fresh && t->error.file == NULL;
     }
+}
+
+/* Around the body of a recording call. */
+static inline void reel__recording_begin(reel_tape *t)
+{
+    t->unplaced = t->nested == 0;
+}
+static inline reel_var reel__recording_end(reel_var v)
+{
+    v.tape->unplaced = false;
+    return v;
 }
 
 static inline reel__node *reel__node_at(const reel_tape *t, uint32_t index)

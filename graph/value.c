@@ -157,8 +157,10 @@ reel_var reel_keep(reel_var v)
     if (t == NULL) {
         return v;
     }
-    reel__forget_site(t);
-    if (!reel__resolve(t, v, "keep", &index)) {
+    reel__recording_begin(t);
+    bool found = reel__resolve(t, v, "keep", &index);
+    reel__recording_end(v);
+    if (!found) {
         return v;
     }
     reel__node *node = reel__node_at(t, index);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "../graph/tape.h"
 #include "ops.h"
 
 static int64_t from_end(int64_t position, int64_t length)
@@ -171,9 +172,16 @@ static reel_var part_length(reel_var v, int axis, int n, int64_t *part)
 reel_status reel_split(reel_var v, int axis, int n, reel_var out[])
 {
     int64_t part = 0;
+    if (v.tape) {
+        v.tape->nested++; /* what it records stands at its own line */
+    }
     reel_var whole = part_length(v, axis, n, &part);
     for (int k = 0; k < n; k++) {
         out[k] = whole.id == 0 ? whole : reel_slice(v, axis, k * part, (k + 1) * part);
+    }
+    if (v.tape) {
+        v.tape->nested--;
+        reel__forget_site(v.tape);
     }
     if (n > 0 && out[n - 1].id != 0) {
         return REEL_OK;

@@ -6,6 +6,7 @@
  */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,5 +178,107 @@ TEST_OVER_PROGRAMS(planned_floats_stay_near_doubles)
         for (int i = 0; i < 3; i++) {
             reel_tape_free(tape[i]);
         }
+    }
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t calls, fail_at; /* requests; the one that fails, counted from 1 */
+    size_t bytes;
+} meter;
+
+static void *metered_resize(void *self, void *old, size_t old_size, size_t new_size)
+{
+    meter *m = self;
+    if (new_size == 0) {
+        m->bytes -= old_size;
+        free(old);
+        return NULL;
+    }
+    if (++m->calls == m->fail_at) {
+        return NULL;
+    }
+    void *block = realloc(old, new_size);
+    m->bytes += new_size - old_size;
+    return block;
+}
+
+/* Streams of random numbers go on after a failure where it left them, and so would the program. */
+static void make_repeatable(program *p)
+{
+    p->written = NO_PARAM;
+    for (int k = 0; k < p->loops; k++) {
+        for (int i = 0; i < p->loop[k].cell.lines; i++) {
+            program_line *line = &p->loop[k].cell.line[i];
+            line->kind = line->kind == LINE_DROPOUT ? LINE_SCALE : line->kind;
+        }
+    }
+}
+
+static const result *find_result(const results *in, const char *label)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        if (strcmp(in->list[i].label, label) == 0) {
+            return &in->list[i];
+        }
+    }
+    return NULL;
+}
+
+/* What was read although memory ran short has to be right. Gradients of parameters are left out: those that
+ * could not be recorded are missing in the sum. */
+static void expect_right_or_missing(comparison *c, const results *got, const results *expected)
+{
+    for (size_t i = 0; i < got->count; i++) {
+        result *one = &got->list[i];
+        const result *same = find_result(expected, one->label);
+        if (one->status == REEL_OK && same && strncmp(one->label, "gradient of", 11) != 0) {
+            results a = { .count = 1, .list = one }, b = { .count = 1, .list = (result *)same };
+            compare(c, &a, &b, 0);
+        }
+    }
+}
+
+static void fail_once(const program *p, random_source *r)
+{
+    comparison c = { .p = p, .what = "memory ran short", .tolerance = 1e-9 };
+    meter m = { 0 };
+    reel_tape *t = reel_tape_new((reel_tape_options){
+        .dtype = REEL_F64, .seed = 3, .threads = 1, .allocator = { metered_resize, &m } });
+    results expected = program_run(p, t, 77);
+    uint64_t before = m.calls;
+    results anew = program_run(p, t, 77); /* much of the memory is there now */
+    compare(&c, &anew, &expected, 1);
+    results_free(&anew);
+    uint64_t span = random_chance(r, 50) ? before : m.calls - before;
+    reel_tape *fresh = reel_tape_new((reel_tape_options){
+        .dtype = REEL_F64, .seed = 3, .threads = 1, .allocator = { metered_resize, &m } });
+    reel_tape *failing = span == before ? fresh : t;
+    m.fail_at = m.calls + 1 + random_word(r) % (span + 1);
+    results partial = program_run(p, failing, 77);
+    bool failed = m.calls >= m.fail_at;
+    m.fail_at = 0;
+    if (reel_param_count(failing) == (size_t)p->params) {
+        expect_right_or_missing(&c, &partial, &expected);
+        reel_tape_clear(failing);
+        anew = program_run(p, failing, 77);
+        c.what = failed ? "after memory ran short" : "again";
+        compare(&c, &anew, &expected, 1);
+        results_free(&anew);
+    }
+    results_free(&partial);
+    results_free(&expected);
+    reel_tape_free(t);
+    reel_tape_free(fresh);
+    cr_expect_eq(m.bytes, 0, "seed %llu: %zu bytes lost", (unsigned long long)p->seed, m.bytes);
+}
+
+TEST_OVER_PROGRAMS(running_short_of_memory_makes_nothing_wrong)
+{
+    random_source r = { (uint64_t)*chunk };
+    FOR_PROGRAMS (p, *chunk, 2) {
+        make_repeatable(&p);
+        fail_once(&p, &r);
     }
 }

@@ -207,12 +207,17 @@ bool reel__make_plan(reel_tape *t, size_t n, const uint32_t targets[])
     reel__plan p = { .t = t, .oldest = REEL__NONE };
     size_t needed;
     uint64_t hash = t->hash;
+    reel__error before = t->error;
     uint32_t mark = t->mark, first_hidden = (uint32_t)t->nodes.count;
     t->mark = 0;
     t->nested++;
     bool fine = start(&p) && extend_keys(t, false) && count_readers(&p, n, targets, &needed) &&
                 (needed < FEWEST_NODES || p.oldest < t->written_at ||
                  (prepare_redirects(t) && run_passes(&p)));
+    if (t->error.status != before.status && t->error.status != REEL_OUT_OF_MEMORY) {
+        t->error = before; /* what cannot be recorded otherwise runs as it is */
+        fine = true;
+    }
     fine = fine && extend_keys(t, true);
     t->nested--;
     t->mark = mark;

@@ -165,6 +165,7 @@ typedef struct {
     char label[LABEL_SIZE];
     size_t n;
     double *numbers;
+    reel_status status; /* of the call that read them */
 } result;
 
 typedef struct {

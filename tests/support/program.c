@@ -64,7 +64,7 @@ static void read_value(run *r, const char *label, reel_var v)
     reel_shape shape = reel_shape_of(v);
     if (shape.rank >= 0) {
         result *one = new_result(&r->out, label, (size_t)reel_shape_size(shape));
-        reel_read_f64(v, one->numbers, one->n);
+        one->status = reel_read_f64(v, one->numbers, one->n);
     }
 }
 
