@@ -207,7 +207,7 @@ static void *metered_resize(void *self, void *old, size_t old_size, size_t new_s
 /* Streams of random numbers go on after a failure where it left them, and so would the program. */
 static void make_repeatable(program *p)
 {
-    p->written = NO_PARAM;
+    p->written = p->rewritten = NO_PARAM;
     for (int k = 0; k < p->loops; k++) {
         for (int i = 0; i < p->loop[k].cell.lines; i++) {
             program_line *line = &p->loop[k].cell.line[i];
@@ -277,7 +277,8 @@ static void fail_once(const program *p, random_source *r)
 TEST_OVER_PROGRAMS(running_short_of_memory_makes_nothing_wrong)
 {
     random_source r = { (uint64_t)*chunk };
-    FOR_PROGRAMS (p, *chunk, 2) {
+    FOR_PROGRAMS(p, *chunk, 2)
+    {
         make_repeatable(&p);
         fail_once(&p, &r);
     }

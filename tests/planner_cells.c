@@ -34,7 +34,8 @@ static reel_cell lstm_peephole(reel_tape *t, const char *name, int64_t in)
 
 static reel_cell lstm_norm(reel_tape *t, const char *name, int64_t in)
 {
-    return reel_lstm(t, name, in, HIDDEN, (reel_lstm_options){ .layer_norm = true, .epsilon = 0.1 });
+    return reel_lstm(t, name, in, HIDDEN,
+                     (reel_lstm_options){ .layer_norm = true, .epsilon = 0.1 });
 }
 
 static reel_cell lstm_projection(reel_tape *t, const char *name, int64_t in)
@@ -133,8 +134,7 @@ static reel_var with_resets(const model *m)
 static reel_var both_directions(const model *m)
 {
     reel_var there = reel_unroll(m->cell[0], m->x, (reel_unroll_options){ 0 }).outputs;
-    reel_var back =
-        reel_unroll(m->cell[0], m->x, (reel_unroll_options){ .reverse = true }).outputs;
+    reel_var back = reel_unroll(m->cell[0], m->x, (reel_unroll_options){ .reverse = true }).outputs;
     return reel_mul(there, back);
 }
 
@@ -160,9 +160,12 @@ static const struct {
     const char *name;
     reel_var (*outputs)(const model *);
 } architectures[] = {
-    { "plain", plain },         { "with lengths", with_lengths },
-    { "with resets", with_resets }, { "in both directions", both_directions },
-    { "stacked", stacked },     { "handed over", handed_over },
+    { "plain", plain },
+    { "with lengths", with_lengths },
+    { "with resets", with_resets },
+    { "in both directions", both_directions },
+    { "stacked", stacked },
+    { "handed over", handed_over },
 };
 enum { ARCHITECTURES = sizeof architectures / sizeof architectures[0] };
 
@@ -192,9 +195,9 @@ static double train(model *m, int architecture, int order, gradients *out)
     reel_rewind(t);
     reel_zero_grad(t);
     m->x = reel_find_param(t, "x");
-    reel_var logits = reel_matmul(architectures[architecture].outputs(m), reel_find_param(t, "out"));
-    reel_var loss =
-        reel_cross_entropy(logits, reel_indices(t, REEL_SHAPE(STEPS, BATCH), targets));
+    reel_var logits =
+        reel_matmul(architectures[architecture].outputs(m), reel_find_param(t, "out"));
+    reel_var loss = reel_cross_entropy(logits, reel_indices(t, REEL_SHAPE(STEPS, BATCH), targets));
     if (order == 2) {
         loss = reel_add(loss, reel_mean_all(reel_square(reel_gradient(loss, m->x))));
     }

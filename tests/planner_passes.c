@@ -259,6 +259,94 @@ Test(planner_passes, a_sum_that_is_read_in_between_does_not_sink)
     expect_sum(4, true, 0);
 }
 
+/* Which step's factor the step `k` of a sum reads. */
+static int step_read(int pattern, int k)
+{
+    switch (pattern) {
+    case 0:
+        return k;
+    case 1:
+        return STEPS - 1 - k;
+    case 2:
+        return k < 2 ? k : STEPS + 1 - k; /* begins as if in order */
+    case 3:
+        return k == STEPS - 1 ? 0 : k;
+    case 4:
+        return k / 2;
+    default:
+        return k < 3 ? k : 3;
+    }
+}
+
+/* Σ aᵀ·b with a from one loop and b from another; from the third step on the a's may be of another kind. */
+static reel_var sum_over_two_loops(reel_tape *t, int pattern, bool other_kind)
+{
+    reel_var a[STEPS], other[STEPS], s = reel_fill(t, REEL_SHAPE(IN, HIDDEN), 0.5);
+    for (int k = 0; k < STEPS; k++) {
+        reel_step_begin(t, k);
+        a[k] = reel_sin(reel_at(param(t, "x"), k));
+        other[k] = reel_cos(reel_tanh(a[k]));
+        reel_step_end(t);
+    }
+    reel_var y = reel_tanh(reel_matmul(param(t, "x"), param(t, "W_x")));
+    for (int k = 0; k < STEPS; k++) {
+        reel_step_begin(t, k);
+        reel_var *from = other_kind && k > 2 ? other : a;
+        reel_var b = reel_cos(reel_cos(reel_exp(reel_neg(reel_square(reel_at(y, k))))));
+        reel_matmul_options options = { .transpose_a = true };
+        s = reel_accumulate(s, reel_matmul_ex(from[step_read(pattern, k)], b, options));
+        reel_step_end(t);
+    }
+    return reel_add(s, reel_matmul(reel_expand(reel_mean_all(reel_stack_n(0, STEPS, other)),
+                                               REEL_SHAPE(IN, HIDDEN)),
+                                   param(t, "W_h")));
+}
+
+Test(planner_passes, sums_that_read_steps_out_of_order_are_right)
+{
+    for (int pattern = 0; pattern < 6; pattern++) {
+        for (int other_kind = 0; other_kind < 2; other_kind++) {
+            reel_tape *t = new_tape(NULL), *reference = eager_tape();
+            add_params(t);
+            add_params(reference);
+            numbers got = read_numbers(sum_over_two_loops(t, pattern, other_kind));
+            numbers expected = read_numbers(sum_over_two_loops(reference, pattern, other_kind));
+            expect_near(&got, &expected, "the sum");
+            cr_expect_eq(t->planned.sunk, pattern == 0 && !other_kind, "pattern %d", pattern);
+            expect_clean(t);
+            expect_clean(reference);
+        }
+    }
+}
+
+/* Every other step turns its square weight over: alike in op and shapes, not in attributes. */
+static reel_var turning_loss(reel_tape *t)
+{
+    reel_var y = reel_tanh(reel_matmul(param(t, "x"), param(t, "W_x")));
+    reel_var h = reel_fill(t, REEL_SHAPE(BATCH, HIDDEN), 0.1);
+    for (int k = 0; k < STEPS; k++) {
+        reel_step_begin(t, k);
+        reel_matmul_options options = { .transpose_b = k % 2 };
+        reel_var z = reel_matmul_ex(reel_at(y, k), param(t, "W_h"), options);
+        h = reel_tanh(reel_add(z, reel_sin(reel_mul(h, reel_sigmoid(h)))));
+        reel_step_end(t);
+    }
+    return loss_of(h);
+}
+
+Test(planner_passes, products_that_differ_in_their_attributes_stay_in_the_loop)
+{
+    reel_tape *t = new_tape(NULL), *reference = eager_tape();
+    add_params(t);
+    add_params(reference);
+    reel_backward(turning_loss(t));
+    reel_backward(turning_loss(reference));
+    expect_same_gradients(t, reference);
+    cr_expect_eq(t->planned.hoisted, 0);
+    expect_clean(t);
+    expect_clean(reference);
+}
+
 Test(planner_passes, a_carried_product_stays_in_the_loop)
 {
     reel_tape *t = new_tape(NULL);

@@ -412,7 +412,7 @@ static void make_loop(program *p, random_source *r, program_loop *loop, const pr
                       int most_steps)
 {
     int style = random_below(r, 10);
-    loop->style = style < 7 ? BY_UNROLL : style < 9 ? BY_MARKED_LOOP : BY_PLAIN_LOOP;
+    loop->style = style < 5 ? BY_UNROLL : style < 9 ? BY_MARKED_LOOP : BY_PLAIN_LOOP;
     loop->source = some_source(r, before == NULL);
     int fewest = random_chance(r, 75) ? 4 : 1;
     loop->steps =
@@ -438,6 +438,12 @@ static void make_loop(program *p, random_source *r, program_loop *loop, const pr
         loop->initial[k] =
             given ? find_param(p, r, p->batch, loop->cell.line[1 + k].width) : NO_PARAM;
     }
+    loop->order = random_chance(r, 60) ? IN_ORDER : (loop_order)random_below(r, 5);
+    loop->lag = random_chance(r, 70) ? LAG_ONE : (loop_lag)random_below(r, 3);
+    loop->odd = random_chance(r, 75) ? SAME_WEIGHTS : (odd_weights)random_below(r, 3);
+    bool sums = random_chance(r, 25);
+    loop->sum_a = sums ? random_below(r, loop->cell.lines) : -1;
+    loop->sum_b = sums ? random_below(r, loop->cell.lines) : -1;
     loop->lengths = random_chance(r, 25);
     loop->resets = random_chance(r, 12);
     loop->reverse = random_chance(r, 25);
@@ -493,9 +499,13 @@ void program_make(program *p, uint64_t seed)
         p->term[k] = some_term(p, r);
     }
     p->wanted = p->params ? 1 + random_below(r, p->params) : 0;
-    p->early = random_chance(r, 25) ? random_word(r) & random_word(r) & random_word(r) : 0;
-    p->before = random_chance(r, 40) ? random_word(r) & random_word(r) : 0;
+    p->early = random_chance(r, 40) ? random_word(r) & random_word(r) & random_word(r) : 0;
+    p->before = random_chance(r, 60) ? random_word(r) & random_word(r) : 0;
+    p->read_first = random_below(r, 8);
+    p->read_downwards = random_chance(r, 50);
     p->kept = random_chance(r, 40) ? random_word(r) & random_word(r) : 0;
+    bool rewrites = p->loops > 1 && p->params && p->derivative == NO_DERIVATIVE;
+    p->rewritten = rewrites && random_chance(r, 60) ? random_below(r, p->params) : NO_PARAM;
     p->written = p->params && random_chance(r, 40) ? random_below(r, p->params) : NO_PARAM;
 }
 
@@ -547,6 +557,11 @@ static void print_loop(const program *p, int number, FILE *out)
             loop->lengths ? ", lengths" : "", loop->resets ? ", resets" : "",
             loop->reverse ? ", reverse" : "", loop->all_states ? ", all states" : "",
             (int)loop->first_mark, loop->odd_step, loop->captured, loop->captured_step);
+    static const char *const orders[] = { "in order", "one later", "each twice", "shuffled",
+                                          "from two tensors" };
+    static const char *const odd[] = { "the same", "transposed", "others" };
+    fprintf(out, "        by hand: x %s, lag kind %d, odd weights %s; sum of v%d'·v%d\n",
+            orders[loop->order], loop->lag, odd[loop->odd], loop->sum_a, loop->sum_b);
     for (int k = 0; k < loop->cell.lines; k++) {
         print_line(&loop->cell.line[k], k, out);
     }
@@ -560,7 +575,8 @@ static void print_loop(const program *p, int number, FILE *out)
 void program_print(const program *p, FILE *out)
 {
     static const char *const terms[] = { "outputs",     "dense",        "step",     "steps from",
-                                         "final state", "all of state", "captured", "parameter" };
+                                         "final state", "all of state", "captured", "sum",
+                                         "sum after",   "parameter" };
     static const char *const derivatives[] = {
         "backward", "backward twice", "gradients", "penalty", "hvp", "jvp", "none"
     };
@@ -577,7 +593,8 @@ void program_print(const program *p, FILE *out)
         fprintf(out, "    loss += %s %d of loop %d, p%d\n", terms[p->term[k].kind],
                 p->term[k].number, p->term[k].loop, p->term[k].param);
     }
-    fprintf(out, "    early %#llx, before %#llx, kept %#llx, p%d written at the end\n",
+    fprintf(out,
+            "    early %#llx, before %#llx, kept %#llx, p%d written after loop 0, p%d at the end\n",
             (unsigned long long)p->early, (unsigned long long)p->before,
-            (unsigned long long)p->kept, p->written);
+            (unsigned long long)p->kept, p->rewritten, p->written);
 }

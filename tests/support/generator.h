@@ -96,11 +96,20 @@ typedef struct {
 typedef enum { BY_UNROLL, BY_MARKED_LOOP, BY_PLAIN_LOOP } loop_style;
 typedef enum { X_PARAM, X_DATA, X_EMBEDDING, X_LOOP, X_LEAVES } loop_source;
 
+/* What keeps a loop written by hand from being one body T times. */
+typedef enum { IN_ORDER, ONE_LATER, EACH_TWICE, SHUFFLED, FROM_TWO_TENSORS } loop_order;
+typedef enum { LAG_ONE, LAG_TWO, LAG_RANDOM } loop_lag;
+typedef enum { SAME_WEIGHTS, TRANSPOSED_WEIGHTS, OTHER_WEIGHTS } odd_weights;
+
 typedef struct {
     loop_style style;
     loop_source source; /* X_LOOP: the outputs of the loop before; X_LEAVES: one leaf a step */
     int64_t steps, width;
     int64_t first_mark; /* number of the first step of a marked loop */
+    loop_order order;   /* of a loop by hand: which step of x each step reads */
+    loop_lag lag;       /* how many steps ago the state was made that a step reads */
+    odd_weights odd;    /* what products of odd steps do */
+    int sum_a, sum_b;   /* lines; Σ aᵀ·b is carried through the loop; or -1 */
     int odd_step;       /* at this step something is added to state 0; -1: none */
     int x_param, initial[MOST_CELL_STATES]; /* parameters, or NO_PARAM */
     bool lengths, resets, reverse, all_states;
@@ -117,6 +126,8 @@ typedef enum {
     TERM_FINAL,    /* the final state `number` */
     TERM_STATES,   /* all states, or else as TERM_FINAL */
     TERM_CAPTURED, /* the captured value */
+    TERM_SUM,      /* the carried sum */
+    TERM_SUM_STEP, /* the same after the step `number` */
     TERM_PARAM,    /* a parameter that the loops read, too */
     TERM_KINDS
 } term_kind;
@@ -152,6 +163,9 @@ typedef struct {
     int wanted;             /* of BY_GRADIENTS and so on: this many parameters from the front */
     uint64_t early, before; /* bit k: watched value k is read at once; before the derivative */
     uint64_t kept;          /* bit k: reel_keep */
+    int read_first;         /* the last round of reads begins here, and goes … */
+    bool read_downwards;    /* … down */
+    int rewritten;          /* a parameter that changes between the first loop and the second */
     int written;            /* a parameter that changes at the end; what was kept is read again */
 } program;
 
@@ -176,6 +190,11 @@ typedef struct {
 
 /* Rewinds the tape, makes the parameters on the first call, records, differentiates and reads. */
 results program_run(const program *, reel_tape *, uint64_t data_seed);
+
+/* ---- results (results.c) --------------------------------------------------------------------- */
+
+/* Room for n numbers at the end of the list. */
+result *results_add(results *, const char *label, size_t n);
 void results_free(results *);
 
 /* The largest difference in any named value, relative to the largest number in it (or 1e-4 where that is

@@ -16,6 +16,7 @@
 typedef struct {
     char label[LABEL_SIZE];
     reel_var value;
+    size_t result; /* where it was read last */
 } watched;
 
 typedef struct {
@@ -25,7 +26,7 @@ typedef struct {
     results out;
     reel_var param[MOST_PARAMS];
     reel_rollout rollout[MOST_LOOPS];
-    reel_var captured[MOST_LOOPS];
+    reel_var captured[MOST_LOOPS], sum[MOST_LOOPS][MOST_STEPS];
     int watches;
     watched watch[MOST_WATCHED];
 } run;
@@ -35,35 +36,13 @@ static bool has_bit(uint64_t bits, int k)
     return bits >> (k % 64) & 1u;
 }
 
-/* ---- results --------------------------------------------------------------------------------- */
-
-static result *new_result(results *r, const char *label, size_t n)
-{
-    if (r->count == r->capacity) {
-        r->capacity = r->capacity ? 2 * r->capacity : 32;
-        r->list = realloc(r->list, r->capacity * sizeof *r->list);
-    }
-    result *one = &r->list[r->count++];
-    snprintf(one->label, sizeof one->label, "%s", label);
-    one->n = n;
-    one->numbers = calloc(n + 1, sizeof *one->numbers);
-    return one;
-}
-
-void results_free(results *r)
-{
-    for (size_t i = 0; i < r->count; i++) {
-        free(r->list[i].numbers);
-    }
-    free(r->list);
-    *r = (results){ 0 };
-}
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void read_value(run *r, const char *label, reel_var v)
 {
     reel_shape shape = reel_shape_of(v);
     if (shape.rank >= 0) {
-        result *one = new_result(&r->out, label, (size_t)reel_shape_size(shape));
+        result *one = results_add(&r->out, label, (size_t)reel_shape_size(shape));
         one->status = reel_read_f64(v, one->numbers, one->n);
     }
 }
@@ -128,7 +107,7 @@ typedef struct {
     const program_loop *loop;
     reel_var constant[MOST_LINES];
     int calls;
-    reel_var captured;
+    reel_var captured, sum[MOST_STEPS], factor[MOST_STEPS];
 } stepper;
 
 static reel_var inner_step(void *self, reel_var x, reel_var state[])
@@ -185,6 +164,29 @@ static const two_inputs binary_ops[LINE_KINDS] = {
     [LINE_MAXIMUM] = reel_maximum,
 };
 
+/* The weight of a product; in odd steps of some loops another one of its shape. */
+static reel_var weight_of(const stepper *s, int param)
+{
+    const program *p = s->r->p;
+    bool other = s->loop->style != BY_UNROLL && s->loop->odd == OTHER_WEIGHTS && s->calls % 2;
+    for (int k = 0; other && k < p->params; k++) {
+        if (k != param && p->param[k].rows == p->param[param].rows &&
+            p->param[k].columns == p->param[param].columns && p->param[k].steps == 0) {
+            return s->r->param[k];
+        }
+    }
+    return s->r->param[param];
+}
+
+static reel_var product(const stepper *s, reel_var a, int param, bool transposed)
+{
+    const program *p = s->r->p;
+    bool turn = s->loop->style != BY_UNROLL && s->loop->odd == TRANSPOSED_WEIGHTS && s->calls % 2 &&
+                p->param[param].rows == p->param[param].columns;
+    return reel_matmul_ex(a, weight_of(s, param),
+                          (reel_matmul_options){ .transpose_b = transposed != turn });
+}
+
 static reel_var record_line(const stepper *s, const program_line *line, const reel_var v[])
 {
     const reel_var *param = s->r->param;
@@ -197,11 +199,11 @@ static reel_var record_line(const stepper *s, const program_line *line, const re
     }
     switch (line->kind) {
     case LINE_MATMUL:
-        return reel_matmul(a, param[line->param]);
+        return product(s, a, line->param, false);
     case LINE_MATMUL_TRANSPOSED:
-        return reel_matmul_ex(a, param[line->param], (reel_matmul_options){ .transpose_b = true });
+        return product(s, a, line->param, true);
     case LINE_AFFINE:
-        return reel_affine(a, param[line->param], param[line->bias]);
+        return reel_affine(a, weight_of(s, line->param), param[line->bias]);
     case LINE_OUTER:
         return outer(a, b, c);
     case LINE_CONCAT:
@@ -231,6 +233,42 @@ static reel_var record_line(const stepper *s, const program_line *line, const re
     }
 }
 
+static int64_t shuffled(const program_loop *loop, int64_t step)
+{
+    random_source r = { (uint64_t)step * 7 + (uint64_t)loop->cell.lines };
+    return random_below(&r, (int)loop->steps);
+}
+
+/* How many steps ago what step i reads was made. */
+static int64_t lag_of(const program_loop *loop, int64_t i)
+{
+    int64_t lag = loop->lag == LAG_ONE ? 1 : loop->lag == LAG_TWO ? 2 : 1 + shuffled(loop, i);
+    return lag < i + 1 ? lag : i + 1;
+}
+
+/* The line, or in odd steps of some loops another one as wide. */
+static int line_of_sum(const stepper *s, int line)
+{
+    const program_cell *cell = &s->loop->cell;
+    for (int k = 0; s->loop->odd == OTHER_WEIGHTS && s->calls % 2 && k < cell->lines; k++) {
+        if (k != line && cell->line[k].width == cell->line[line].width) {
+            return k;
+        }
+    }
+    return line;
+}
+
+/* As a reverse sweep carries the gradient of a weight: this step's b meets an earlier step's a. */
+static void add_to_sum(stepper *s, const reel_var v[])
+{
+    s->factor[s->calls] = v[line_of_sum(s, s->loop->sum_a)];
+    reel_var a = s->factor[s->calls + 1 - lag_of(s->loop, s->calls)], b = v[s->loop->sum_b];
+    reel_var term = reel_matmul_ex(a, b, (reel_matmul_options){ .transpose_a = true });
+    reel_var before =
+        s->calls > 0 ? s->sum[s->calls - 1] : reel_fill(s->r->t, reel_shape_of(term), 0.3);
+    s->sum[s->calls] = reel_accumulate(before, term);
+}
+
 static reel_var cell_step(void *self, reel_var x, reel_var state[])
 {
     stepper *s = self;
@@ -246,9 +284,13 @@ static reel_var cell_step(void *self, reel_var x, reel_var state[])
     for (int k = 0; k < cell->states; k++) {
         state[k] = v[cell->next[k]];
     }
-    if (s->calls++ == s->loop->captured_step && s->loop->captured >= 0) {
+    if (s->calls == s->loop->captured_step && s->loop->captured >= 0) {
         s->captured = v[s->loop->captured];
     }
+    if (s->loop->sum_a >= 0) {
+        add_to_sum(s, v);
+    }
+    s->calls++;
     return v[cell->output];
 }
 
@@ -315,36 +357,61 @@ static reel_rollout unroll(stepper *s, reel_var x)
     return reel_unroll(cell, x, options);
 }
 
+/* What a step reads of x. */
+static reel_var x_of_step(stepper *s, reel_var x, reel_var other, int64_t step)
+{
+    const program_loop *loop = s->loop;
+    switch (loop->source == X_LEAVES ? IN_ORDER : loop->order) {
+    case ONE_LATER:
+        return reel_at(x, (step + 1) % loop->steps);
+    case EACH_TWICE:
+        return reel_at(x, step / 2);
+    case SHUFFLED:
+        return reel_at(x, shuffled(loop, step));
+    case FROM_TWO_TENSORS:
+        return reel_at(step % 2 ? other : x, step);
+    case IN_ORDER:
+        break;
+    }
+    return loop->source == X_LEAVES ? some_numbers(s->r, REEL_SHAPE(s->r->p->batch, loop->width))
+                                    : reel_at(x, step);
+}
+
+static void start_states(const run *r, const program_loop *loop, reel_var state[])
+{
+    for (int k = 0; k < loop->cell.states; k++) {
+        state[k] = loop->initial[k] == NO_PARAM
+                       ? reel_fill(r->t, REEL_SHAPE(r->p->batch, loop->cell.line[1 + k].width), 0.1)
+                       : r->param[loop->initial[k]];
+    }
+}
+
 /* What a program without reel_unroll would write. */
 static reel_rollout loop_by_hand(stepper *s, reel_var x)
 {
     run *r = s->r;
     const program_loop *loop = s->loop;
     reel_rollout out = { 0 };
-    reel_var state[REEL_MAX_STATES], outputs[MOST_STEPS];
-    for (int k = 0; k < loop->cell.states; k++) {
-        state[k] = loop->initial[k] == NO_PARAM
-                       ? reel_fill(r->t, REEL_SHAPE(r->p->batch, loop->cell.line[1 + k].width), 0.1)
-                       : r->param[loop->initial[k]];
-    }
+    reel_var history[MOST_STEPS + 1][REEL_MAX_STATES], outputs[MOST_STEPS];
+    reel_var other = loop->order == FROM_TWO_TENSORS && x.tape ? reel_sin(x) : x;
+    start_states(r, loop, history[0]);
     for (int64_t i = 0; i < loop->steps; i++) {
         int64_t step = loop->reverse ? loop->steps - 1 - i : i;
+        reel_var *state = history[i + 1];
         if (loop->style == BY_MARKED_LOOP) {
             reel_step_begin(r->t, loop->first_mark + step);
         }
+        memcpy(state, history[i + 1 - lag_of(loop, i)], (size_t)loop->cell.states * sizeof *state);
         if (i == loop->odd_step && loop->cell.states > 0) {
             state[0] = reel_sin(reel_shift(state[0], 0.5));
         }
-        reel_var x_now = loop->source == X_LEAVES
-                             ? some_numbers(r, REEL_SHAPE(r->p->batch, loop->width))
-                             : reel_at(x, step);
-        outputs[step] = cell_step(s, x_now, state);
+        outputs[step] = cell_step(s, x_of_step(s, x, other, step), state);
         if (loop->style == BY_MARKED_LOOP) {
             reel_step_end(r->t);
         }
     }
     out.outputs = reel_stack_n(0, (int)loop->steps, outputs);
-    memcpy(out.state, state, (size_t)loop->cell.states * sizeof *state);
+    memcpy(out.state, history[loop->steps], (size_t)loop->cell.states * sizeof out.state[0]);
     return out;
 }
 
@@ -357,8 +424,10 @@ static void run_loop(run *r, int number)
     reel_rollout *out = &r->rollout[number];
     *out = loop->style == BY_UNROLL ? unroll(&s, x) : loop_by_hand(&s, x);
     r->captured[number] = s.captured;
+    memcpy(r->sum[number], s.sum, sizeof s.sum);
     watch(r, "outputs", number, out->outputs);
     watch(r, "captured", number, s.captured);
+    watch(r, "sum", number, s.sum[loop->steps - 1]);
     for (int k = 0; k < loop->cell.states; k++) {
         watch(r, "final state", 10 * number + k, out->state[k]);
         watch(r, "all of state", 10 * number + k, out->states[k]);
@@ -395,6 +464,10 @@ static reel_var term_of(run *r, const program_term *term)
         return mean_square(rollout->state[term->number]);
     case TERM_CAPTURED:
         return mean_square(r->captured[term->loop]);
+    case TERM_SUM:
+        return mean_square(r->sum[term->loop][loop->steps - 1]);
+    case TERM_SUM_STEP:
+        return mean_square(r->sum[term->loop][term->number]);
     case TERM_PARAM:
         return mean_square(r->param[term->param]);
     case TERM_OUTPUTS:
@@ -411,6 +484,8 @@ static reel_var loss_of(run *r)
         reel_var term = term_of(r, &r->p->term[k]);
         if (term.tape) {
             loss = reel_add(loss, reel_scale(term, 1 + 0.3 * k));
+        } else if (reel_tape_status(r->t) != REEL_OK) {
+            return (reel_var){ r->t, 0 }; /* the loop broke off before the term was there */
         }
     }
     return loss;
@@ -498,7 +573,7 @@ static void read_gradients(run *r)
     for (int k = 0; k < r->p->params; k++) {
         char label[LABEL_SIZE];
         snprintf(label, sizeof label, "gradient of p%d", k);
-        result *one = new_result(&r->out, label, (size_t)reel_shape_size(param_shape(r->p, k)));
+        result *one = results_add(&r->out, label, (size_t)reel_shape_size(param_shape(r->p, k)));
         reel_read_grad_f64(r->param[k], one->numbers, one->n);
     }
 }
@@ -521,10 +596,9 @@ static void expect_old_numbers(run *r, int k, const double *old, bool must)
     free(now);
 }
 
-/* The parameter stays changed: the next run, on other data, starts from there. */
-static void write_and_read_again(run *r, size_t first_result)
+/* It stays changed: the next run, on other data, starts from there. */
+static void change_param(run *r, int k)
 {
-    int k = r->p->written;
     size_t n = (size_t)reel_shape_size(param_shape(r->p, k));
     double *numbers = calloc(n + 1, sizeof *numbers);
     reel_read_f64(r->param[k], numbers, n);
@@ -532,11 +606,35 @@ static void write_and_read_again(run *r, size_t first_result)
         numbers[i] = 0.7 * numbers[i] + 0.1;
     }
     reel_write_param_f64(r->param[k], numbers, n);
-    for (int i = 0; i < r->watches && r->out.error[0] == '\0'; i++) {
-        expect_old_numbers(r, i, r->out.list[first_result + (size_t)i].numbers,
-                           has_bit(r->p->kept, i));
-    }
     free(numbers);
+}
+
+static void write_and_read_again(run *r)
+{
+    change_param(r, r->p->written);
+    for (int k = 0; k < r->watches && r->out.error[0] == '\0'; k++) {
+        const double *old = r->out.list[r->watch[k].result].numbers;
+        expect_old_numbers(r, k, old, has_bit(r->p->kept, k));
+    }
+}
+
+/* What the first loop made has to be held by then. */
+static void rewrite(run *r)
+{
+    for (int k = 0; k < r->watches; k++) {
+        read_value(r, "before a write", reel_keep(r->watch[k].value));
+    }
+    change_param(r, r->p->rewritten);
+}
+
+static void read_all(run *r)
+{
+    for (int i = 0; i < r->watches; i++) {
+        int k = r->p->read_downwards ? r->watches - 1 - i : i;
+        watched *w = &r->watch[(k + r->p->read_first) % r->watches];
+        w->result = r->out.count;
+        read_value(r, w->label, w->value);
+    }
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -549,6 +647,9 @@ results program_run(const program *p, reel_tape *t, uint64_t data_seed)
     find_params(&r);
     for (int k = 0; k < p->loops; k++) {
         run_loop(&r, k);
+        if (k == 0 && p->rewritten != NO_PARAM) {
+            rewrite(&r);
+        }
     }
     reel_var loss = loss_of(&r);
     watch(&r, "loss", 0, loss);
@@ -558,62 +659,11 @@ results program_run(const program *p, reel_tape *t, uint64_t data_seed)
         }
     }
     differentiate(&r, loss);
-    size_t first_result = r.out.count;
-    for (int k = 0; k < r.watches; k++) {
-        read_value(&r, r.watch[k].label, r.watch[k].value);
-    }
+    read_all(&r);
     read_gradients(&r);
     snprintf(r.out.error, sizeof r.out.error, "%s", reel_tape_error(t));
     if (p->written != NO_PARAM && r.out.error[0] == '\0') {
-        write_and_read_again(&r, first_result);
+        write_and_read_again(&r);
     }
     return r.out;
-}
-
-/* ---- comparing ------------------------------------------------------------------------------- */
-
-static double compare(const result *a, const result *b, char where[WHERE_SIZE])
-{
-    double scale = 1e-4, worst = -1;
-    size_t at = 0;
-    for (size_t i = 0; i < b->n; i++) {
-        scale = fmax(scale, fabs(b->numbers[i]));
-    }
-    for (size_t i = 0; i < b->n && i < a->n; i++) {
-        bool same = memcmp(&a->numbers[i], &b->numbers[i], sizeof(double)) == 0;
-        double difference = fabs(a->numbers[i] - b->numbers[i]) / scale;
-        difference = same ? 0 : isfinite(difference) ? difference : (double)INFINITY;
-        if (difference > worst) {
-            worst = difference;
-            at = i;
-        }
-    }
-    snprintf(where, WHERE_SIZE, "%s[%zu of %zu]: %.17g and %.17g", a->label, at, a->n,
-             a->numbers[at], b->numbers[at]);
-    return fmax(worst, 0);
-}
-
-double results_difference(const results *a, const results *b, char where[WHERE_SIZE])
-{
-    if (strcmp(a->error, b->error) != 0 || a->count != b->count) {
-        snprintf(where, WHERE_SIZE, "%zu results, error \"%s\"; %zu results, error \"%s\"",
-                 a->count, a->error, b->count, b->error);
-        return (double)INFINITY;
-    }
-    double worst = -1;
-    for (size_t i = 0; i < a->count; i++) {
-        char here[WHERE_SIZE];
-        bool alike =
-            strcmp(a->list[i].label, b->list[i].label) == 0 && a->list[i].n == b->list[i].n;
-        double difference = alike ? compare(&a->list[i], &b->list[i], here) : (double)INFINITY;
-        if (!alike) {
-            snprintf(here, sizeof here, "%s (%zu) and %s (%zu)", a->list[i].label, a->list[i].n,
-                     b->list[i].label, b->list[i].n);
-        }
-        if (difference > worst) {
-            worst = difference;
-            memcpy(where, here, WHERE_SIZE);
-        }
-    }
-    return fmax(worst, 0);
 }
