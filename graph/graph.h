@@ -193,7 +193,7 @@ struct reel_init {
     /* false: out of memory */
     bool (*fill)(const reel_init *, reel_init_key, reel_shape, double *out);
     double a, b;
-    int blocks; /* equal column blocks initialised each for itself (an LSTM's gates); 0 means 1 */
+    int blocks; /* equal column blocks initialised each for itself, such as gates; 0 means 1 */
 };
 REEL_API double reel_draw_uniform(reel_init_key, int64_t i); /* in [0, 1) */
 REEL_API double reel_draw_normal(reel_init_key, int64_t i);  /* mean 0, standard deviation 1 */
