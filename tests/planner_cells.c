@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "graph/tape.h"
 #include "reel.h"
 
 enum { STEPS = 7, BATCH = 3, IN = 4, HIDDEN = 5, CLASSES = 6 };
@@ -72,9 +73,7 @@ static reel_var naive_step(void *self, reel_var x, reel_var state[])
 
 static reel_cell naive(reel_tape *t, const char *name, int64_t in)
 {
-    static naive_lstm room[64]; /* a test is a process of its own: enough for all of its cells */
-    static size_t used;
-    naive_lstm *c = &room[used++ % 64];
+    naive_lstm *c = reel__tape_store(t, sizeof *c);
     for (int k = 0; k < 4; k++) {
         char label[64];
         snprintf(label, sizeof label, "%s.W%d", name, k);
@@ -221,7 +220,7 @@ static reel_tape *new_tape(const char *plan, bool eager)
 static void expect_alike(int cell, int architecture, int order, const char *plan)
 {
     reel_tape *tape[2] = { new_tape(plan, false), new_tape(NULL, true) };
-    static gradients got, expected;
+    gradients got, expected;
     model m[2] = { make_model(tape[0], cell), make_model(tape[1], cell) };
     double worst = 0;
     for (int again = 0; again < 2; again++) {
@@ -263,5 +262,35 @@ ParameterizedTest(int *cell, planner_cells, train_alike_whatever_the_passes, .ti
             expect_alike(*cell, architecture, 1, plans[k]);
         }
         expect_alike(*cell, architecture, 2, NULL);
+    }
+}
+
+/* ---- updates --------------------------------------------------------------------------------- */
+
+/* Weights change under what a plan keeps about them. */
+ParameterizedTestParameters(planner_cells, reach_the_same_weights)
+{
+    return every_cell();
+}
+
+ParameterizedTest(int *cell, planner_cells, reach_the_same_weights, .timeout = 280)
+{
+    enum { UPDATES = 8 };
+    reel_tape *tape[2] = { new_tape(NULL, false), new_tape(NULL, true) };
+    double loss[2];
+    for (int i = 0; i < 2; i++) {
+        model m = make_model(tape[i], *cell);
+        reel_optimizer *sgd = reel_sgd(tape[i], (reel_sgd_options){ .lr = 0.1, .momentum = 0.5 });
+        gradients ignored;
+        for (int k = 0; k < UPDATES; k++) {
+            loss[i] = train(&m, k % ARCHITECTURES, 1, &ignored);
+            reel_optimizer_step(sgd);
+        }
+    }
+    cr_expect_float_eq(loss[0], loss[1], 1e-11, "%s: %.17g planned, %.17g eager", cells[*cell].name,
+                       loss[0], loss[1]);
+    for (int i = 0; i < 2; i++) {
+        cr_expect_str_eq(reel_tape_error(tape[i]), "");
+        reel_tape_free(tape[i]);
     }
 }
