@@ -145,7 +145,7 @@ struct reel_tape {
     reel_tape_options options;
     int threads;
     size_t element; /* 4 or 8 */
-    bool training, running, logged;
+    bool training;
 
     reel__list nodes;       /* reel__node */
     reel__list values;      /* reel__value, as long as nodes */
