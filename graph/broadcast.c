@@ -59,6 +59,7 @@ REEL_OP(accumulate) = {
     .tile = { reel__accumulate_f32, reel__accumulate_f64 },
     .vjp = accumulate_vjp,
     .in_place = true,
+    .sums = true,
     .samples = accumulate_samples,
 };
 

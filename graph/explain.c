@@ -159,5 +159,6 @@ void reel_explain(reel_var v, FILE *out)
     reel__make_plan(t, 1, &index);
     print_plan(t, out);
     print_summary(&s, out);
+    reel__take_plan_back(t);
     reel__resize(t, needed, nodes, 0);
 }

@@ -131,6 +131,12 @@ typedef void (*reel_vjp_rule)(reel_vjp_call *);
 
 /* ---- what the planner asks ----------------------------------------------------------------- */
 
+/* Indices [begin, end) of one axis. */
+typedef struct {
+    int axis;
+    int64_t begin, end;
+} reel_axis_part;
+
 /* The same call with the steps of a loop in front of some inputs: x[i] has one more leading axis
  * where stacked[i]. Written in tape ops; a zero handle when it cannot be said that way. */
 typedef struct {
@@ -224,6 +230,14 @@ struct reel_op {
     /* inputs are laid side by side along this axis */
     int (*joined_axis)(const void *attributes);
     int (*contracted_axis)(const void *attributes, int input, int rank); /* the axis summed over */
+    /* a view of a part of one axis; of x's shape */
+    reel_axis_part (*takes_part)(const void *attributes);
+    /* y is x as a part of one axis, and zeros beside it */
+    reel_axis_part (*puts_part)(const void *attributes, const reel_shape *x);
+    bool sums; /* y = x[0] + x[1] */
+    /* row i of y, along axis 0, depends on row i of the inputs alone, of those with as many axes as
+     * y; NULL: where the op is element-wise */
+    bool (*by_rows)(const void *attributes, int inputs, const reel_shape *const x[]);
 
     /* NULL: one an output element */
     double (*flops)(int inputs, const reel_shape *const x[], const reel_shape *y);

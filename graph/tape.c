@@ -74,6 +74,7 @@ void reel_tape_free(reel_tape *t)
         entry->call(entry->self);
     }
     drop_values(t);
+    reel__forget_plans(t);
     reel__forget_prepared(t);
     reel__pool_free(t);
     reel__list_free(t, &t->nodes, sizeof(reel__node));
@@ -92,8 +93,6 @@ void reel_tape_free(reel_tape *t)
     reel__list_free(t, &t->into, sizeof(uint32_t));
     reel__list_free(t, &t->placed, 2 * sizeof(uint32_t));
     reel__list_free(t, &t->joins, sizeof(uint32_t));
-    reel__list_free(t, &t->hidden_order, sizeof(uint64_t));
-    reel__list_free(t, &t->keys, sizeof(uint32_t));
     reel__list_free(t, &t->redirect, sizeof(uint32_t));
     reel__list_free(t, &t->prepared, sizeof(reel__prepared));
     reel__arena_free(t, &t->recorded);
@@ -112,6 +111,7 @@ static void forget_shapes(reel_tape *t)
     if (t->shapes.count > MANY_SHAPES) {
         t->shapes.count = 0;
         reel__list_free(t, &t->shape_table, sizeof(uint32_t));
+        reel__forget_plans(t); /* they name shapes by number */
     }
 }
 
@@ -135,7 +135,10 @@ void reel_rewind(reel_tape *t)
     t->site_line = 0;
     t->hash = 0;
     t->retain = false;
-    t->redirect.count = t->keys.count = 0;
+    reel__forget_plan(t);
+    t->redirect.count = 0;
+    t->evaluated = false;
+    t->plans_made = 0;
     t->first_hidden = t->hidden = t->written_at = 0;
     memset(&t->planned, 0, sizeof t->planned);
     t->recording++;

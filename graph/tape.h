@@ -141,6 +141,30 @@ typedef struct {
     bool fresh;
 } reel__error;
 
+/* A finished plan: hidden nodes to append behind the program's, what they stand for, and the order
+ * in which all that is needed runs. Kept for recordings of the same structure. */
+typedef struct {
+    uint32_t from, to;
+} reel__redirection;
+
+typedef struct {
+    uint32_t loops, copies, merged, split, hoisted, sunk, programs, groups;
+} reel__plan_counts;
+
+typedef struct reel__stored {
+    struct reel__stored *next;
+    uint64_t key; /* of what it was made for; 0: of this recording alone */
+    reel__arena arena;
+    uint32_t first_hidden; /* so many nodes stood there before */
+    uint32_t node_count, link_count;
+    reel__node *nodes;
+    uint32_t *links;
+    reel__list redirections; /* reel__redirection */
+    uint32_t *order;
+    size_t order_count;
+    reel__plan_counts counts;
+} reel__stored;
+
 struct reel_tape {
     reel_tape_options options;
     int threads;
@@ -161,9 +185,11 @@ struct reel_tape {
     reel__list prepared;    /* reel__prepared: until a parameter changes */
     /* uint32_t: the node whose value is this one's, or REEL__NONE; see plan/plan.h */
     reel__list redirect;
-    reel__list keys; /* uint32_t: a hidden node runs behind the node of this number */
+    reel__stored *plans; /* the latest first */
+    reel__stored *plan;  /* of the evaluation in progress; NULL: none */
+    uint32_t plans_made; /* since the rewind */
     /* the executor's own, see run/evaluate.c */
-    reel__list order, uses, into, placed, joins, hidden_order;
+    reel__list order, uses, into, placed, joins;
     reel__arena recorded; /* until the rewind: attributes, leaves' data, strides */
     reel__arena store;    /* until the end: names, cells */
     reel__buffer *free_buffers[REEL__SIZE_CLASSES];
@@ -178,19 +204,18 @@ struct reel_tape {
     bool unplaced; /* the call in progress is located after it returned, not stamped before */
     uint32_t nested;
     uint64_t hash, stream;
-    uint32_t recording; /* counts rewinds */
-    struct {
-        uint32_t loops, copies, split, hoisted, sunk;
-    } planned;             /* since the rewind, for reel_explain */
-    uint32_t passes_off;   /* bit i: pass i of plan/plan.c */
-    uint32_t hidden;       /* how many nodes are the planner's */
-    uint32_t first_hidden; /* from here on nodes may be the planner's; 0: none is */
-    uint32_t written_at;   /* nodes below this were recorded before some parameter changed */
+    uint32_t recording;        /* counts rewinds */
+    reel__plan_counts planned; /* the latest plan's, for reel_explain */
+    uint32_t passes_off;       /* bit i: pass i of plan/plan.c */
+    uint32_t hidden;           /* how many nodes are the planner's */
+    uint32_t first_hidden;     /* from here on nodes may be the planner's; 0: none is */
+    uint32_t written_at;       /* nodes below this were recorded before some parameter changed */
     reel__memo memo[REEL__MEMO_SIZE];
     /* a dropped value was needed again: hold on to values until the rewind */
     /* an evaluation did, with what was asked for; reel_tape_clear forgets that */
     bool run_failed;
     bool retain;
+    bool evaluated; /* something was, since the rewind */
 
     char *flat_values, *flat_gradients; /* 64-byte aligned */
     void *flat_values_block, *flat_gradients_block;
@@ -325,7 +350,7 @@ static inline uint32_t reel__param_of(const reel__node *node)
  * nothing depends on x[i]. */
 bool reel__sweep(reel_tape *, int m, const uint32_t y[], const reel_var dy[], int n,
                  const uint32_t x[], reel_var x_grad[]);
-extern const reel_op reel__op_accumulate, reel__op_checkpoint;
+extern const reel_op reel__op_accumulate, reel__op_sum_to, reel__op_checkpoint;
 bool reel__tape_has_kinks(const reel_tape *);
 
 /* ---- plan/plan.c ---------------------------------------------------------------------------- */
@@ -334,6 +359,11 @@ bool reel__tape_has_kinks(const reel_tape *);
 void reel__choose_passes(reel_tape *);
 /* Before targets are evaluated: records hidden nodes that compute the same with less work. */
 bool reel__make_plan(reel_tape *, size_t n, const uint32_t targets[]);
+/* Takes a plan back that nothing was evaluated by. */
+void reel__take_plan_back(reel_tape *);
+/* At a rewind: what was planned for one recording alone; and all. */
+void reel__forget_plan(reel_tape *);
+void reel__forget_plans(reel_tape *);
 
 /* ---- run/evaluate.c ------------------------------------------------------------------------ */
 

@@ -48,6 +48,7 @@ REEL_OP(add) = {
     .kind = REEL_ELEMENTWISE,
     .inputs = 2,
     .doc = "a + b, broadcast as in NumPy.",
+    .sums = true,
     .tile = TYPED_PAIR(add),
     .vjp = add_vjp,
     .samples = sum_samples,

@@ -333,8 +333,15 @@ static const reel_sample pad_samples[] = {
     { 0 },
 };
 
+static reel_axis_part part_of_pad(const void *attributes, const reel_shape *x)
+{
+    const pad_attributes *a = attributes;
+    return (reel_axis_part){ (int)a->axis, a->before, a->before + x->dim[a->axis] };
+}
+
 REEL_OP(pad) = {
     .name = "pad",
+    .puts_part = part_of_pad,
     .kind = REEL_OTHER,
     .inputs = 1,
     .doc = "Zeros before and after the input along an axis. As the gradient of slice and at it is "

@@ -130,8 +130,15 @@ static const reel_sample slice_samples[] = {
     { 0 },
 };
 
+static reel_axis_part part_of_slice(const void *attributes)
+{
+    const slice_attributes *a = attributes;
+    return (reel_axis_part){ (int)a->axis, a->begin, a->end };
+}
+
 REEL_OP(slice) = {
     .name = "slice",
+    .takes_part = part_of_slice,
     .kind = REEL_VIEW,
     .inputs = 1,
     .doc =

@@ -5,14 +5,29 @@
 
 #include "plan.h"
 
+static bool keep_plan(reel__plan *p)
+{
+    (void)p;
+    return true;
+}
+
+static bool fuse(reel__plan *p)
+{
+    (void)p;
+    return true;
+}
+
+/* Those without a subject in the loops' bodies act where they are asked for: fuse in compile.c,
+ * cache in cache.c. */
 static const struct {
     const char *name;
     reel__pass run;
 } passes[] = {
-    { "roll", reel__roll },
-    { "split", reel__pass_split },
-    { "hoist", reel__pass_hoist },
-    { "sink", reel__pass_sink },
+    { "roll", reel__roll },        { "simplify", reel__pass_simplify },
+    { "merge", reel__pass_merge }, { "split", reel__pass_split },
+    { "place", reel__pass_place }, { "hoist", reel__pass_hoist },
+    { "sink", reel__pass_sink },   { "fuse", fuse },
+    { "cache", keep_plan },
 };
 
 #define PASSES (sizeof passes / sizeof passes[0])
@@ -59,44 +74,19 @@ void reel__choose_passes(reel_tape *t)
     }
 }
 
-/* Recordings with fewer nodes to run are run as they are. */
-#define FEWEST_NODES 64
-
-/* ---- when a hidden node runs --------------------------------------------------------------- */
-
-/* A node of the program runs at its own place, a hidden one right behind the last of its inputs.
- * What an input was redirected to has run by the input's own place. */
-static bool extend_keys(reel_tape *t, bool hidden)
+static bool is_on(const reel_tape *t, const char *name)
 {
-    if (!reel__list_reserve(t, &t->keys, t->nodes.count, sizeof(uint32_t))) {
-        return false;
-    }
-    uint32_t *keys = t->keys.data;
-    for (uint32_t i = (uint32_t)t->keys.count; i < t->nodes.count; i++) {
-        reel__node *node = reel__node_at(t, i);
-        keys[i] = hidden ? 0 : i;
-        for (uint32_t k = 0; hidden && k < node->inputs; k++) {
-            uint32_t key = keys[reel__inputs_of(t, node)[k]];
-            keys[i] = key > keys[i] ? key : keys[i];
+    for (size_t i = 0; i < PASSES; i++) {
+        if (strcmp(passes[i].name, name) == 0) {
+            return !(t->passes_off >> i & 1u);
         }
-        node->flags = (uint16_t)(node->flags | (hidden ? REEL__HIDDEN : 0));
-        t->keys.count = i + 1;
     }
-    return true;
+    return false;
 }
 
-/* A source that would run only after the node it stands for is refused: the node then runs
- * itself. */
-bool reel__redirect(reel_tape *t, uint32_t from, reel_var to)
+bool reel__fusing_is_on(const reel_tape *t)
 {
-    uint32_t index;
-    if (!reel__resolve(t, to, "plan", &index) || !extend_keys(t, true)) {
-        return false;
-    }
-    if (((uint32_t *)t->keys.data)[index] < from) {
-        ((uint32_t *)t->redirect.data)[from] = index;
-    }
-    return true;
+    return is_on(t, "fuse");
 }
 
 /* ---- what is needed -------------------------------------------------------------------------- */
@@ -117,26 +107,25 @@ static bool count_reader(reel__plan *p, uint32_t index, uint32_t count)
     return true;
 }
 
-/* Targets count as if two read them, so that no pass makes them vanish. */
-static bool count_readers(reel__plan *p, size_t n, const uint32_t targets[], size_t *needed)
+static bool count_readers(reel__plan *p)
 {
     reel_tape *t = p->t;
     bool fine = true;
-    t->order.count = *needed = 0;
-    for (size_t i = 0; fine && i < n; i++) {
-        fine = count_reader(p, targets[i], 2);
+    t->order.count = 0;
+    for (size_t i = 0; fine && i < p->n_targets; i++) {
+        fine = count_reader(p, p->targets[i], 1);
     }
     for (size_t i = 0; fine && i < t->pending.count; i++) {
-        fine = count_reader(p, ((reel__pending *)t->pending.data)[i].node, 2);
+        fine = count_reader(p, ((reel__pending *)t->pending.data)[i].node, 1);
     }
     for (size_t i = 0; fine && i < t->kept.count; i++) {
-        fine = count_reader(p, ((uint32_t *)t->kept.data)[i], 2);
+        fine = count_reader(p, ((uint32_t *)t->kept.data)[i], 1);
     }
     while (fine && t->order.count) {
         uint32_t index = ((uint32_t *)t->order.data)[--t->order.count];
         const reel__node *node = reel__node_at(t, index);
         const uint32_t *in = reel__inputs_of(t, node);
-        ++*needed;
+        p->needed++;
         p->oldest = index < p->oldest ? index : p->oldest;
         for (uint32_t i = 0; fine && i < node->inputs; i++) {
             fine = count_reader(p, in[i], 1);
@@ -145,29 +134,15 @@ static bool count_readers(reel__plan *p, size_t n, const uint32_t targets[], siz
     return fine;
 }
 
-/* ---- the plan -------------------------------------------------------------------------------- */
+/* ---- redirections ---------------------------------------------------------------------------- */
 
-static bool start(reel__plan *p)
-{
-    reel_tape *t = p->t;
-    size_t n = t->nodes.count;
-    p->nodes = (uint32_t)n;
-    p->readers = reel__arena_take(t, &p->arena, n * sizeof *p->readers);
-    p->loop_of = reel__arena_take(t, &p->arena, n * sizeof *p->loop_of);
-    p->position = reel__arena_take(t, &p->arena, n * sizeof *p->position);
-    p->step = reel__arena_take(t, &p->arena, n * sizeof *p->step);
-    if (!p->readers || !p->loop_of || !p->position || !p->step) {
-        return false;
-    }
-    memset(p->readers, 0, n * sizeof *p->readers);
-    memset(p->loop_of, 0xff, n * sizeof *p->loop_of);
-    return true;
-}
-
-/* Every node has a place in tape->redirect, also those that the passes will record. */
+/* Every node has a place in tape->redirect. */
 static bool prepare_redirects(reel_tape *t)
 {
     size_t before = t->redirect.count;
+    if (before >= t->nodes.count) {
+        return true;
+    }
     if (!reel__list_reserve(t, &t->redirect, t->nodes.count, sizeof(uint32_t))) {
         return false;
     }
@@ -177,57 +152,417 @@ static bool prepare_redirects(reel_tape *t)
     return true;
 }
 
-static bool run_passes(reel__plan *p)
+bool reel__redirect(reel__plan *p, uint32_t from, reel_var to)
 {
-    for (size_t i = 0; i < PASSES; i++) {
-        if (!(p->t->passes_off >> i & 1u) && !passes[i].run(p)) {
+    reel_tape *t = p->t;
+    reel__list *list = &p->stored->redirections;
+    uint32_t index;
+    if (!reel__resolve(t, to, "plan", &index) || !prepare_redirects(t) ||
+        !reel__list_reserve(t, list, list->count + 1, sizeof(reel__redirection))) {
+        return false;
+    }
+    ((uint32_t *)t->redirect.data)[from] = index;
+    ((reel__redirection *)list->data)[list->count++] = (reel__redirection){ from, index };
+    return true;
+}
+
+static void undo_redirects(reel_tape *t, const reel__stored *stored)
+{
+    const reel__redirection *list = stored->redirections.data;
+    for (size_t i = 0; i < stored->redirections.count; i++) {
+        if (list[i].from < t->redirect.count) {
+            ((uint32_t *)t->redirect.data)[list[i].from] = REEL__NONE;
+        }
+    }
+}
+
+/* ---- finished plans -------------------------------------------------------------------------- */
+
+static void free_stored(reel_tape *t, reel__stored *stored)
+{
+    reel__list_free(t, &stored->redirections, sizeof(reel__redirection));
+    reel__arena_free(t, &stored->arena);
+    reel__resize(t, stored, sizeof *stored, 0);
+}
+
+static reel__stored *new_stored(reel_tape *t)
+{
+    reel__stored *stored = reel__resize(t, NULL, 0, sizeof *stored);
+    if (stored) {
+        memset(stored, 0, sizeof *stored);
+        stored->first_hidden = (uint32_t)t->nodes.count;
+    }
+    return stored;
+}
+
+/* Attributes and lists of inputs move from the recording to the plan. False where the plan serves
+ * this recording alone. */
+static bool store_nodes(reel_tape *t, reel__stored *stored)
+{
+    uint32_t n = (uint32_t)t->nodes.count - stored->first_hidden, links = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const reel__node *node = reel__node_at(t, stored->first_hidden + i);
+        if (node->op->kind == REEL_LEAF || node->op->random) {
             return false;
         }
-        if (p->loop_count == 0) {
-            return true;
+        links += node->inputs > REEL__INLINE_INPUTS ? node->inputs : 0;
+    }
+    stored->nodes = reel__arena_take(t, &stored->arena, (n + 1) * sizeof *stored->nodes);
+    stored->links = reel__arena_take(t, &stored->arena, (links + 1) * sizeof *stored->links);
+    if (stored->nodes == NULL || stored->links == NULL) {
+        return false;
+    }
+    stored->node_count = n;
+    for (uint32_t i = 0; i < n; i++) {
+        reel__node *node = &stored->nodes[i];
+        *node = *reel__node_at(t, stored->first_hidden + i);
+        size_t size = node->op->attribute_size;
+        if (size) {
+            void *copy = reel__arena_take(t, &stored->arena, size);
+            if (copy == NULL) {
+                return false;
+            }
+            memcpy(copy, node->attributes, size);
+            node->attributes = copy;
+        }
+        if (node->inputs > REEL__INLINE_INPUTS) {
+            memcpy(stored->links + stored->link_count, (uint32_t *)t->links.data + node->in[0],
+                   node->inputs * sizeof(uint32_t));
+            node->in[0] = stored->link_count;
+            stored->link_count += node->inputs;
         }
     }
     return true;
 }
 
-/* What leaves a loop is kept for all its steps: under a memory limit that is not ours to spend. */
-static bool may_plan(const reel_tape *t)
+static bool restore(reel_tape *t, const reel__stored *stored)
 {
-    return !t->options.eager && !t->options.memory_limit && t->marks.count > 1 &&
-           t->nodes.count >= FEWEST_NODES;
+    size_t n = stored->node_count, count = t->nodes.count;
+    if (!reel__list_reserve(t, &t->nodes, count + n, sizeof(reel__node)) ||
+        !reel__list_reserve(t, &t->values, count + n, sizeof(reel__value)) ||
+        !reel__list_reserve(t, &t->links, t->links.count + stored->link_count, sizeof(uint32_t))) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        reel__node *node = reel__node_at(t, (uint32_t)(count + i));
+        *node = stored->nodes[i];
+        node->number = (uint32_t)(count - t->hidden);
+        if (node->inputs > REEL__INLINE_INPUTS) {
+            node->in[0] += (uint32_t)t->links.count;
+        }
+        *reel__value_at(t, (uint32_t)(count + i)) = (reel__value){ 0 };
+    }
+    if (stored->link_count) {
+        memcpy((uint32_t *)t->links.data + t->links.count, stored->links,
+               stored->link_count * sizeof(uint32_t));
+    }
+    t->links.count += stored->link_count;
+    t->nodes.count = t->values.count = count + n;
+    if (!prepare_redirects(t)) {
+        return false;
+    }
+    const reel__redirection *list = stored->redirections.data;
+    for (size_t i = 0; i < stored->redirections.count; i++) {
+        ((uint32_t *)t->redirect.data)[list[i].from] = list[i].to;
+    }
+    return true;
 }
 
-/* Nodes from before a parameter changed mean the old parameter (and can no longer run); a hidden
- * node recorded now would mean the new one, so such recordings are left as they are. */
-bool reel__make_plan(reel_tape *t, size_t n, const uint32_t targets[])
+#define MOST_PLANS 64
+
+static void keep(reel_tape *t, reel__stored *stored)
 {
-    if (!may_plan(t)) {
-        return true;
+    stored->next = t->plans;
+    t->plans = stored;
+    size_t count = 0;
+    for (reel__stored **at = &t->plans; *at; at = &(*at)->next) {
+        if (++count > MOST_PLANS) {
+            reel__stored *oldest = *at;
+            *at = oldest->next;
+            free_stored(t, oldest);
+            break;
+        }
     }
-    reel__plan p = { .t = t, .oldest = REEL__NONE };
-    size_t needed;
+}
+
+static reel__stored *find_plan(reel_tape *t, uint64_t key)
+{
+    for (reel__stored **at = &t->plans; *at; at = &(*at)->next) {
+        reel__stored *found = *at;
+        if (found->key == key && key && found->first_hidden == t->nodes.count) {
+            *at = found->next;
+            found->next = t->plans;
+            t->plans = found;
+            return found;
+        }
+    }
+    return NULL;
+}
+
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9fb21c651e98df25u;
+    return hash ^ (hash >> 35);
+}
+
+/* What is recorded, and what is asked for. 0: values are held already, which no key tells. */
+static uint64_t key_of(const reel_tape *t, size_t n, const uint32_t targets[])
+{
+    if (t->evaluated || t->hidden || !is_on(t, "cache")) {
+        return 0;
+    }
+    uint64_t key = mix(t->hash, t->nodes.count);
+    for (size_t i = 0; i < n; i++) {
+        key = mix(key, targets[i] + 1);
+    }
+    for (size_t i = 0; i < t->pending.count; i++) {
+        reel__pending pending = ((reel__pending *)t->pending.data)[i];
+        key = mix(key, (uint64_t)pending.param << 32 | pending.node);
+    }
+    for (size_t i = 0; i < t->kept.count; i++) {
+        key = mix(key, ~(uint64_t)((uint32_t *)t->kept.data)[i]);
+    }
+    return key | 1;
+}
+
+/* Plans of one recording go with it; the others stay. */
+void reel__forget_plan(reel_tape *t)
+{
+    for (reel__stored **at = &t->plans; *at;) {
+        reel__stored *stored = *at;
+        if (stored->key == 0) {
+            *at = stored->next;
+            free_stored(t, stored);
+        } else {
+            at = &stored->next;
+        }
+    }
+    t->plan = NULL;
+}
+
+void reel__forget_plans(reel_tape *t)
+{
+    while (t->plans) {
+        reel__stored *stored = t->plans;
+        t->plans = stored->next;
+        free_stored(t, stored);
+    }
+    t->plan = NULL;
+}
+
+/* ---- making one ------------------------------------------------------------------------------ */
+
+static bool start(reel__plan *p)
+{
+    reel_tape *t = p->t;
+    size_t n = t->nodes.count;
+    p->nodes = (uint32_t)n;
+    p->oldest = REEL__NONE;
+    p->readers = reel__arena_take(t, &p->arena, n * sizeof *p->readers);
+    p->loop_of = reel__arena_take(t, &p->arena, n * sizeof *p->loop_of);
+    p->item_of = reel__arena_take(t, &p->arena, n * sizeof *p->item_of);
+    p->copy_of = reel__arena_take(t, &p->arena, n * sizeof *p->copy_of);
+    if (!p->readers || !p->loop_of || !p->item_of || !p->copy_of) {
+        return false;
+    }
+    memset(p->readers, 0, n * sizeof *p->readers);
+    memset(p->loop_of, 0xff, n * sizeof *p->loop_of);
+    return true;
+}
+
+static bool any_loop(const reel__plan *p)
+{
+    for (uint32_t l = 0; l < p->loop_count; l++) {
+        if (!p->loops[l].gone) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void count_loops(const reel__plan *p)
+{
+    for (uint32_t l = 0; l < p->loop_count; l++) {
+        p->t->planned.loops += !p->loops[l].gone;
+        p->t->planned.copies += p->loops[l].gone ? 0 : (uint32_t)p->loops[l].steps;
+    }
+}
+
+/* False with `nothing` where there is nothing to plan. */
+static bool run_passes(reel__plan *p, bool *nothing)
+{
+    *nothing = false;
+    for (size_t i = 0; i < PASSES; i++) {
+        if (!(p->t->passes_off >> i & 1u) && !passes[i].run(p)) {
+            return false;
+        }
+        if (i == 0) {
+            count_loops(p);
+        }
+        if (!any_loop(p)) {
+            *nothing = true;
+            return true;
+        }
+        reel__drop_unread(p);
+    }
+    reel__find_stages(p);
+    return reel__emit(p);
+}
+
+static void truncate_nodes(reel_tape *t, uint32_t nodes, size_t links)
+{
+    for (uint32_t i = nodes; i < t->nodes.count; i++) {
+        reel__drop_value(t, i);
+    }
+    t->nodes.count = t->values.count = nodes;
+    t->links.count = links;
+    t->redirect.count = t->redirect.count < nodes ? t->redirect.count : nodes;
+}
+
+#define MOST_BANS 64
+
+typedef struct {
+    uint32_t banned[MOST_BANS];
+    size_t count;
+    bool all, again;
+} bans;
+
+bool reel__ban(reel__plan *p, uint32_t loop)
+{
+    bans *b = p->bans;
+    b->again = true;
+    if (loop == REEL__NONE || b->count == MOST_BANS) {
+        b->all = true;
+    } else {
+        b->banned[b->count++] = p->loops[loop].first_node;
+    }
+    return false;
+}
+
+static void mark_hidden(reel_tape *t, uint32_t first)
+{
+    for (uint32_t i = first; i < t->nodes.count; i++) {
+        reel__node_at(t, i)->flags |= REEL__HIDDEN;
+    }
+    if (t->nodes.count > first) {
+        t->first_hidden = t->first_hidden ? t->first_hidden : first;
+        t->hidden += (uint32_t)t->nodes.count - first;
+    }
+}
+
+/* Recordings with fewer nodes to run are run as they are. */
+#define FEWEST_NODES 64
+
+/* One attempt; where a loop turns out not to be runnable, the next one is made without it. */
+static bool attempt(reel_tape *t, size_t n, const uint32_t targets[], bans *b, uint64_t key)
+{
+    reel__plan p = { .t = t, .n_targets = n, .targets = targets, .bans = b };
+    uint32_t first = (uint32_t)t->nodes.count;
+    size_t links = t->links.count;
+    bool nothing = false;
+    b->again = false;
+    p.banned = b->banned;
+    p.banned_count = b->count;
+    p.stored = new_stored(t);
+    bool fine = p.stored && start(&p) && count_readers(&p);
+    if (fine && (b->all || p.needed < FEWEST_NODES || p.oldest < t->written_at)) {
+        nothing = true;
+    } else {
+        memset(&t->planned, 0, sizeof t->planned);
+        fine = fine && prepare_redirects(t) && run_passes(&p, &nothing);
+    }
+    reel__arena_free(t, &p.arena);
+    if (!fine || nothing) {
+        if (p.stored) {
+            undo_redirects(t, p.stored);
+            free_stored(t, p.stored);
+        }
+        truncate_nodes(t, first, links);
+        return fine;
+    }
+    mark_hidden(t, first);
+    p.stored->key = key && store_nodes(t, p.stored) ? key : 0;
+    p.stored->counts = t->planned;
+    keep(t, p.stored);
+    t->plan = p.stored;
+    return prepare_redirects(t);
+}
+
+static bool plan_anew(reel_tape *t, size_t n, const uint32_t targets[], uint64_t key)
+{
+    bans b = { .count = 0 };
+    bool fine;
     uint64_t hash = t->hash;
     reel__error before = t->error;
-    uint32_t mark = t->mark, first_hidden = (uint32_t)t->nodes.count;
+    uint32_t mark = t->mark;
     t->mark = 0;
     t->nested++;
-    bool fine = start(&p) && extend_keys(t, false) && count_readers(&p, n, targets, &needed) &&
-                (needed < FEWEST_NODES || p.oldest < t->written_at ||
-                 (prepare_redirects(t) && run_passes(&p)));
+    do {
+        fine = attempt(t, n, targets, &b, key);
+    } while (!fine && b.again && t->error.status == before.status);
     if (t->error.status != before.status && t->error.status != REEL_OUT_OF_MEMORY) {
         t->error = before; /* what cannot be recorded otherwise runs as it is */
         fine = true;
     }
-    fine = fine && extend_keys(t, true);
     t->nested--;
     t->mark = mark;
     t->hash = hash;
     t->stamped = (uint32_t)t->nodes.count;
-    reel__arena_free(t, &p.arena);
-    fine = fine && prepare_redirects(t);
-    if (t->nodes.count > first_hidden) {
-        t->first_hidden = t->first_hidden ? t->first_hidden : first_hidden;
-        t->hidden += (uint32_t)t->nodes.count - first_hidden;
-    }
     return fine;
+}
+
+/* What leaves a loop is kept for all its steps: under a memory limit that is not ours to spend. A
+ * recording that is read again and again holds on to single values instead. */
+#define MOST_PLANS_A_RECORDING 3
+
+static bool may_plan(reel_tape *t)
+{
+    if (t->options.eager || t->options.memory_limit || t->passes_off & 1u || t->retain ||
+        t->nodes.count < FEWEST_NODES) {
+        return false;
+    }
+    t->retain = t->plans_made >= MOST_PLANS_A_RECORDING;
+    return !t->retain;
+}
+
+bool reel__make_plan(reel_tape *t, size_t n, const uint32_t targets[])
+{
+    if (t->plan) {
+        undo_redirects(t, t->plan);
+        t->plan = NULL;
+    }
+    if (!may_plan(t)) {
+        return true;
+    }
+    uint64_t key = key_of(t, n, targets);
+    reel__stored *known = find_plan(t, key);
+    if (known) {
+        uint32_t first = (uint32_t)t->nodes.count;
+        if (!restore(t, known)) {
+            return false;
+        }
+        mark_hidden(t, first);
+        t->stamped = (uint32_t)t->nodes.count;
+        t->planned = known->counts;
+        t->plan = known;
+    } else if (!plan_anew(t, n, targets, key)) {
+        return false;
+    }
+    t->plans_made += t->plan != NULL;
+    return true;
+}
+
+void reel__take_plan_back(reel_tape *t)
+{
+    if (t->plan == NULL) {
+        return;
+    }
+    undo_redirects(t, t->plan);
+    uint32_t first = t->plan->first_hidden;
+    t->hidden -= (uint32_t)t->nodes.count - first;
+    t->first_hidden = t->hidden ? t->first_hidden : 0;
+    truncate_nodes(t, first, t->links.count);
+    t->stamped = first < t->stamped ? first : t->stamped;
+    t->plans_made--;
+    t->plan = NULL;
 }

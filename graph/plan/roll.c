@@ -1,19 +1,96 @@
-/* roll.c: finds the loops in a tape.
+/* roll.c: finds the loops in what has to run.
  *
  *     before   step 0: concat matmul sigmoid …   step 1: concat matmul sigmoid …   step 2: …
- *     after    a loop of three copies of the body "concat matmul sigmoid …", and for each input of
- *              its nodes whether it is the same in all copies, another member, or a slice by step
+ *     after    a loop of three copies of the body "concat matmul sigmoid …"
  *
- * The marks that reel_unroll leaves say which step a node belongs to; the reverse sweep gave its
- * nodes the marks of the nodes they differentiate. Steps at the ends that differ from the one in
- * the middle (the last has no gradient from a successor) stay outside. / */
+ * Steps are known by their marks (reel_step_begin; the reverse sweep gives its nodes the marks of
+ * the nodes they differentiate), or in a plain C loop by the period in which ops repeat (period.c).
+ * Neighbouring steps that are alike, node by node, are copies of one body. A step at either end may
+ * lack nodes of the body: the first step of a backward pass has nothing to add to, the last one
+ * nothing to pass on. / */
 #include <string.h>
 
 #include "plan.h"
 
 #define FEWEST_STEPS 4
+#define MOST_LEVELS 4
 
-/* ---- which loop a mark belongs to ------------------------------------------------------------ */
+/* Consecutive nodes of one step. */
+typedef struct {
+    uint32_t mark;
+    bool backward;
+    uint32_t begin, count; /* into the list of nodes */
+} segment;
+
+typedef struct {
+    reel__plan *p;
+    uint32_t *nodes; /* of the level, in recording order */
+    uint32_t count;
+    segment *segments;
+    uint32_t segment_count;
+    uint32_t *item; /* [longest body] for matching ragged steps */
+} roller;
+
+/* ---- the steps ------------------------------------------------------------------------------- */
+
+static const reel__mark *mark_at(const reel__plan *p, uint32_t mark)
+{
+    return (const reel__mark *)p->t->marks.data + mark;
+}
+
+/* The mark's ancestor that is `level` steps deep, 0 when it is not that deep. */
+static uint32_t mark_at_level(const reel__plan *p, uint32_t mark, int level)
+{
+    int depth = 0;
+    for (uint32_t m = mark; m; m = mark_at(p, m)->parent) {
+        depth++;
+    }
+    for (; depth > level; depth--) {
+        mark = mark_at(p, mark)->parent;
+    }
+    return depth == level ? mark : 0;
+}
+
+bool reel__has_to_run(const reel__plan *p, uint32_t i)
+{
+    return p->readers[i] && reel__node_at(p->t, i)->op->kind != REEL_LEAF &&
+           reel__value_at(p->t, i)->data == NULL;
+}
+
+static bool list_segments(roller *r, int level)
+{
+    reel__plan *p = r->p;
+    size_t n = p->needed + 1;
+    r->nodes = reel__arena_take(p->t, &p->arena, n * sizeof *r->nodes);
+    r->segments = reel__arena_take(p->t, &p->arena, n * sizeof *r->segments);
+    if (r->nodes == NULL || r->segments == NULL) {
+        return false;
+    }
+    r->count = r->segment_count = 0;
+    uint32_t last_mark = 0, at_level = 0;
+    for (uint32_t i = p->oldest; i < p->nodes; i++) {
+        const reel__node *node = reel__node_at(p->t, i);
+        if (node->mark == 0 || p->loop_of[i] != REEL__NONE || !reel__has_to_run(p, i)) {
+            continue;
+        }
+        if (node->mark != last_mark) {
+            last_mark = node->mark;
+            at_level = mark_at_level(p, node->mark, level);
+        }
+        if (at_level == 0) {
+            continue;
+        }
+        bool backward = node->flags & REEL__BACKWARD;
+        segment *last = r->segment_count ? &r->segments[r->segment_count - 1] : NULL;
+        if (last == NULL || last->mark != at_level || last->backward != backward) {
+            last = &r->segments[r->segment_count++];
+            *last = (segment){ .mark = at_level, .backward = backward, .begin = r->count };
+        }
+        r->nodes[r->count++] = i;
+        last->count++;
+    }
+    return true;
+}
 
 /* A program may give its steps any number. */
 static int64_t distance(int64_t a, int64_t b)
@@ -21,148 +98,58 @@ static int64_t distance(int64_t a, int64_t b)
     return (int64_t)((uint64_t)a - (uint64_t)b);
 }
 
-/* Marks with one parent whose steps count up or down by one are the steps of one loop. */
-static size_t number_marks(const reel_tape *t, uint32_t *loop_of_mark)
+/* One past the last segment of the run that begins with `from`: steps of one loop, up or down. */
+static uint32_t end_of_run(const roller *r, uint32_t from)
 {
-    const reel__mark *mark = t->marks.data;
-    size_t loops = 0;
     int64_t direction = 0;
-    loop_of_mark[0] = REEL__NONE;
-    for (size_t m = 1; m < t->marks.count; m++) {
-        int64_t stride = m > 1 ? distance(mark[m].step, mark[m - 1].step) : 0;
-        bool goes_on = m > 1 && mark[m].parent == mark[m - 1].parent &&
-                       (stride == 1 || stride == -1) && (direction == 0 || stride == direction);
-        direction = goes_on ? stride : 0;
-        loops += !goes_on;
-        loop_of_mark[m] = (uint32_t)(loops - 1);
-    }
-    return loops;
-}
-
-/* ---- the nodes of each step ------------------------------------------------------------------ */
-
-/* One candidate for each loop of marks and each direction of the sweep. */
-typedef struct {
-    int64_t low, high; /* steps seen */
-    uint32_t *count;   /* [high - low + 1] nodes of each step */
-    uint32_t **nodes;  /* [high - low + 1] them */
-    uint32_t total;
-} candidate;
-
-/* The candidate that node i belongs to, or NULL. */
-static candidate *candidate_node(const reel__plan *p, const uint32_t *loop_of_mark, candidate *list,
-                                 uint32_t i)
-{
-    const reel__node *node = reel__node_at(p->t, i);
-    if (!p->readers[i] || !node->mark || node->op->kind == REEL_LEAF) {
-        return NULL;
-    }
-    return &list[loop_of_mark[node->mark] * 2 + (node->flags & REEL__BACKWARD ? 1 : 0)];
-}
-
-static int64_t step_of(const reel__plan *p, uint32_t i)
-{
-    return ((const reel__mark *)p->t->marks.data)[reel__node_at(p->t, i)->mark].step;
-}
-
-/* Far from any number that counts steps; differences of what lies between do not overflow. */
-#define FARTHEST_STEP ((int64_t)1 << 60)
-
-/* Steps with more gaps than nodes are no loop. */
-static bool is_loop(const candidate *c)
-{
-    return c->low > -FARTHEST_STEP && c->high < FARTHEST_STEP && c->high - c->low < c->total;
-}
-
-static bool make_rooms(reel__plan *p, candidate *c)
-{
-    c->total = c->total && is_loop(c) ? c->total : 0;
-    if (c->total == 0) {
-        return true;
-    }
-    size_t steps = (size_t)(c->high - c->low + 1);
-    c->count = reel__arena_take(p->t, &p->arena, steps * sizeof *c->count);
-    c->nodes = reel__arena_take(p->t, &p->arena, steps * sizeof *c->nodes);
-    if (c->count == NULL || c->nodes == NULL) {
-        return false;
-    }
-    memset(c->count, 0, steps * sizeof *c->count);
-    return true;
-}
-
-static bool sort_into_steps(reel__plan *p, const uint32_t *loop_of_mark, candidate *list, size_t n)
-{
-    for (size_t k = 0; k < n; k++) {
-        list[k] = (candidate){ .low = INT64_MAX, .high = INT64_MIN };
-    }
-    for (uint32_t i = 0; i < p->nodes; i++) {
-        candidate *c = candidate_node(p, loop_of_mark, list, i);
-        if (c) {
-            int64_t step = step_of(p, i);
-            c->low = step < c->low ? step : c->low;
-            c->high = step > c->high ? step : c->high;
-            c->total++;
+    uint32_t i = from + 1;
+    for (; i < r->segment_count; i++) {
+        const segment *a = &r->segments[i - 1], *b = &r->segments[i];
+        const reel__mark *x = mark_at(r->p, a->mark), *y = mark_at(r->p, b->mark);
+        int64_t stride = distance(y->step, x->step);
+        if (a->backward != b->backward || x->parent != y->parent || (stride != 1 && stride != -1) ||
+            (direction && stride != direction)) {
+            break;
         }
+        direction = stride;
     }
-    for (size_t k = 0; k < n; k++) {
-        if (!make_rooms(p, &list[k])) {
-            return false;
-        }
-    }
-    for (uint32_t i = 0; i < p->nodes; i++) {
-        candidate *c = candidate_node(p, loop_of_mark, list, i);
-        if (c && c->total) {
-            c->count[step_of(p, i) - c->low]++;
-        }
-    }
-    for (size_t k = 0; k < n; k++) {
-        for (int64_t s = 0; list[k].total && s <= list[k].high - list[k].low; s++) {
-            list[k].nodes[s] =
-                reel__arena_take(p->t, &p->arena, (list[k].count[s] + 1) * sizeof(uint32_t));
-            if (list[k].nodes[s] == NULL) {
-                return false;
-            }
-            list[k].count[s] = 0;
-        }
-    }
-    for (uint32_t i = 0; i < p->nodes; i++) {
-        candidate *c = candidate_node(p, loop_of_mark, list, i);
-        if (c && c->total) {
-            int64_t s = step_of(p, i) - c->low;
-            c->nodes[s][c->count[s]++] = i;
-        }
-    }
-    return true;
+    return i;
 }
 
 /* ---- copies ---------------------------------------------------------------------------------- */
 
-static bool alike(const reel_tape *t, const uint32_t *a, const uint32_t *b, uint32_t n)
+static bool alike(const reel_tape *t, uint32_t a, uint32_t b)
 {
-    for (uint32_t k = 0; k < n; k++) {
-        const reel__node *x = reel__node_at(t, a[k]), *y = reel__node_at(t, b[k]);
-        if (x->op != y->op || x->shape != y->shape || x->inputs != y->inputs) {
+    const reel__node *x = reel__node_at(t, a), *y = reel__node_at(t, b);
+    if (x->op != y->op || x->shape != y->shape || x->inputs != y->inputs) {
+        return false;
+    }
+    const uint32_t *x_in = reel__inputs_of(t, x), *y_in = reel__inputs_of(t, y);
+    for (uint32_t i = 0; i < x->inputs; i++) {
+        if (reel__node_at(t, x_in[i])->shape != reel__node_at(t, y_in[i])->shape) {
             return false;
-        }
-        const uint32_t *x_in = reel__inputs_of(t, x), *y_in = reel__inputs_of(t, y);
-        for (uint32_t i = 0; i < x->inputs; i++) {
-            if (reel__node_at(t, x_in[i])->shape != reel__node_at(t, y_in[i])->shape) {
-                return false;
-            }
         }
     }
     return true;
 }
 
-static bool same_body(const reel_tape *t, const candidate *c, int64_t a, int64_t b)
+static bool same_body(const roller *r, const segment *a, const segment *b)
 {
-    return c->count[a] == c->count[b] && alike(t, c->nodes[a], c->nodes[b], c->count[a]);
+    if (a->count != b->count || r->p->loop_of[r->nodes[a->begin]] != REEL__NONE) {
+        return false;
+    }
+    for (uint32_t k = 0; k < a->count; k++) {
+        if (!alike(r->p->t, r->nodes[a->begin + k], r->nodes[b->begin + k])) {
+            return false;
+        }
+    }
+    return true;
 }
 
-static reel__loop *new_loop(reel__plan *p)
+reel__loop *reel__new_loop(reel__plan *p)
 {
     if (p->loop_count == p->loop_capacity) {
-        size_t capacity = p->loop_capacity ? 2 * p->loop_capacity : 8;
+        uint32_t capacity = p->loop_capacity ? 2 * p->loop_capacity : 8;
         reel__loop *loops = reel__arena_take(p->t, &p->arena, capacity * sizeof *loops);
         if (loops == NULL) {
             return NULL;
@@ -173,159 +160,243 @@ static reel__loop *new_loop(reel__plan *p)
         p->loops = loops;
         p->loop_capacity = capacity;
     }
+    p->loops[p->loop_count] = (reel__loop){ 0 };
     return &p->loops[p->loop_count++];
 }
 
-static bool attributes_differ(const reel_tape *t, uint32_t a, uint32_t b)
+static bool is_banned(const reel__plan *p, uint32_t first_node)
 {
-    const reel__node *x = reel__node_at(t, a), *y = reel__node_at(t, b);
-    return x->attributes != y->attributes && x->op->attribute_size &&
-           memcmp(x->attributes, y->attributes, x->op->attribute_size) != 0;
-}
-
-static bool fill_loop(reel__plan *p, const candidate *c, int64_t from, int64_t to)
-{
-    reel__loop *loop = new_loop(p);
-    if (loop == NULL) {
-        return false;
-    }
-    *loop = (reel__loop){ .first = c->low + from, .steps = to - from, .length = c->count[from] };
-    loop->direction = c->nodes[from][0] < c->nodes[from + 1][0] ? 1 : -1;
-    size_t size = (size_t)loop->steps * loop->length;
-    loop->member = reel__arena_take(p->t, &p->arena, size * sizeof *loop->member);
-    loop->stack = reel__arena_take(p->t, &p->arena, loop->length * sizeof *loop->stack);
-    loop->varies = reel__arena_take(p->t, &p->arena, loop->length * sizeof *loop->varies);
-    if (loop->member == NULL || loop->stack == NULL || loop->varies == NULL) {
-        return false;
-    }
-    p->t->planned.loops++;
-    p->t->planned.copies += (uint32_t)loop->steps;
-    memset(loop->varies, 0, loop->length * sizeof *loop->varies);
-    memset(loop->stack, 0xff, loop->length * sizeof *loop->stack);
-    for (int64_t s = 0; s < loop->steps; s++) {
-        memcpy(loop->member + (size_t)s * loop->length, c->nodes[from + s],
-               loop->length * sizeof *loop->member);
-        for (uint32_t k = 0; k < loop->length; k++) {
-            uint32_t i = reel__member(loop, s, k);
-            p->loop_of[i] = (uint32_t)(p->loop_count - 1);
-            p->position[i] = k;
-            p->step[i] = loop->first + s;
-            loop->varies[k] =
-                loop->varies[k] || attributes_differ(p->t, i, reel__member(loop, 0, k));
+    for (size_t i = 0; i < p->banned_count; i++) {
+        if (p->banned[i] == first_node) {
+            return true;
         }
-    }
-    return true;
-}
-
-/* The longest run of steps around the middle one that are copies of it. */
-static bool roll_candidate(reel__plan *p, const candidate *c)
-{
-    int64_t steps = c->total ? c->high - c->low + 1 : 0;
-    if (steps < FEWEST_STEPS) {
-        return true;
-    }
-    int64_t middle = steps / 2, from = middle, to = middle + 1;
-    if (c->count[middle] == 0) {
-        return true;
-    }
-    while (from > 0 && same_body(p->t, c, from - 1, middle)) {
-        from--;
-    }
-    while (to < steps && same_body(p->t, c, to, middle)) {
-        to++;
-    }
-    return to - from < FEWEST_STEPS || fill_loop(p, c, from, to);
-}
-
-bool reel__roll(reel__plan *p)
-{
-    reel_tape *t = p->t;
-    uint32_t *loop_of_mark = reel__arena_take(t, &p->arena, t->marks.count * sizeof *loop_of_mark);
-    if (loop_of_mark == NULL) {
-        return false;
-    }
-    t->planned.loops = t->planned.copies = 0;
-    size_t candidates = 2 * number_marks(t, loop_of_mark);
-    candidate *list = reel__arena_take(t, &p->arena, (candidates + 1) * sizeof *list);
-    if (list == NULL || !sort_into_steps(p, loop_of_mark, list, candidates)) {
-        return false;
-    }
-    for (size_t k = 0; k < candidates; k++) {
-        if (!roll_candidate(p, &list[k])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* ---- relations ------------------------------------------------------------------------------- */
-
-static uint32_t input_of(const reel__plan *p, const reel__loop *loop, int64_t s, uint32_t position,
-                         uint32_t input)
-{
-    return reel__inputs_of(p->t, reel__node_at(p->t, reel__member(loop, s, position)))[input];
-}
-
-static bool is_slice(const reel_tape *t, uint32_t i, uint32_t *base, int64_t *index)
-{
-    const reel__node *node = reel__node_at(t, i);
-    if (node->op->at_index == NULL) {
-        return false;
-    }
-    *base = reel__inputs_of(t, node)[0];
-    *index = node->op->at_index(node->attributes);
-    return true;
-}
-
-static reel__relation relate_first(const reel__plan *p, const reel__loop *loop, uint32_t position,
-                                   uint32_t input)
-{
-    const reel_tape *t = p->t;
-    reel__relation r = { .kind = REEL__IRREGULAR };
-    uint32_t first = input_of(p, loop, 0, position, input),
-             second = input_of(p, loop, 1, position, input);
-    uint32_t base;
-    int64_t index;
-    if (first == second) {
-        r = (reel__relation){ .kind = REEL__INVARIANT, .node = first };
-    } else if (is_slice(t, first, &base, &index)) {
-        r = (reel__relation){ .kind = REEL__SLICES, .node = base, .shift = index - loop->first };
-    } else if (first < p->nodes && p->loop_of[first] != REEL__NONE) {
-        r = (reel__relation){ .kind = REEL__FAMILY,
-                              .loop = p->loop_of[first],
-                              .position = p->position[first],
-                              .shift = p->step[first] - loop->first };
-    }
-    return r;
-}
-
-static bool holds(const reel__plan *p, const reel__relation *r, uint32_t node, int64_t step)
-{
-    uint32_t base;
-    int64_t index;
-    switch (r->kind) {
-    case REEL__INVARIANT:
-        return node == r->node;
-    case REEL__SLICES:
-        return is_slice(p->t, node, &base, &index) && base == r->node && index == step + r->shift;
-    case REEL__FAMILY:
-        return p->loop_of[node] == r->loop && p->position[node] == r->position &&
-               p->step[node] == step + r->shift;
-    case REEL__IRREGULAR:
-        break;
     }
     return false;
 }
 
-reel__relation reel__relate(const reel__plan *p, uint32_t loop_number, uint32_t position,
-                            uint32_t input)
+static void assign(reel__plan *p, uint32_t loop, uint32_t item, uint32_t copy, uint32_t node)
 {
-    const reel__loop *loop = &p->loops[loop_number];
-    reel__relation r = relate_first(p, loop, position, input);
-    for (int64_t s = 1; s < loop->steps; s++) {
-        if (!holds(p, &r, input_of(p, loop, s, position, input), loop->first + s)) {
-            return (reel__relation){ .kind = REEL__IRREGULAR };
+    reel__item_at(p, loop, item)->member[copy] = node;
+    p->loop_of[node] = loop;
+    p->item_of[node] = item;
+    p->copy_of[node] = copy;
+}
+
+/* ---- ragged ends ----------------------------------------------------------------------------- */
+
+/* Whether input node `in` of the ragged step is what the body's copy says, where it reads `reference`
+ * and the copy after it `next`. */
+static bool input_fits(const roller *r, uint32_t loop, uint32_t copy, uint32_t reference,
+                       uint32_t next, uint32_t in)
+{
+    const reel__plan *p = r->p;
+    if (reference == next) {
+        return in == reference;
+    }
+    if (p->loop_of[reference] == REEL__NONE) {
+        return p->loop_of[in] == REEL__NONE;
+    }
+    if (p->loop_of[reference] == loop && p->copy_of[reference] == copy) {
+        return r->item[p->item_of[reference]] == in;
+    }
+    /* of another copy or loop; or what stands there before the first copy */
+    return p->loop_of[in] == REEL__NONE ||
+           (p->loop_of[in] == p->loop_of[reference] && p->item_of[in] == p->item_of[reference]);
+}
+
+/* Matches the nodes of a segment, in order, with those of the body's copy `copy`. In the first step
+ * a sum whose carried term is missing stands for the other term; anything else that is missing is
+ * not computed. */
+static bool match_ragged(const roller *r, uint32_t number, uint32_t copy, const segment *s,
+                         bool first)
+{
+    const reel__plan *p = r->p;
+    const reel__loop *loop = &p->loops[number];
+    uint32_t used = 0;
+    for (uint32_t k = 0; k < loop->items; k++) {
+        uint32_t reference = loop->item[k].member[copy];
+        const reel__node *like = reel__node_at(p->t, reference);
+        const uint32_t *in = reel__inputs_of(p->t, like);
+        uint32_t node = used < s->count ? r->nodes[s->begin + used] : REEL__NONE;
+        bool fits = node != REEL__NONE && alike(p->t, node, reference);
+        const uint32_t *next =
+            reel__inputs_of(p->t, reel__node_at(p->t, loop->item[k].member[copy + 1]));
+        for (uint32_t i = 0; fits && i < like->inputs; i++) {
+            fits = input_fits(r, number, copy, in[i], next[i],
+                              reel__inputs_of(p->t, reel__node_at(p->t, node))[i]);
+        }
+        r->item[k] = REEL__NONE;
+        if (fits) {
+            r->item[k] = node;
+            used++;
+            continue;
+        }
+        for (uint32_t i = 0; first && like->op == &reel__op_accumulate && i < 2; i++) {
+            bool own = p->loop_of[in[i]] == number && p->copy_of[in[i]] == copy;
+            if (own && r->item[k] == REEL__NONE) {
+                r->item[k] = r->item[p->item_of[in[i]]];
+            }
         }
     }
-    return r;
+    return used == s->count;
+}
+
+/* Enters the matched step as copy `copy`. A sum that stands for its term has that term's node. */
+static void enter_ragged(const roller *r, uint32_t number, uint32_t copy, const segment *s)
+{
+    reel__loop *loop = &r->p->loops[number];
+    uint32_t used = 0;
+    for (uint32_t k = 0; k < loop->items; k++) {
+        uint32_t node = r->item[k];
+        loop->item[k].member[copy] = node;
+        if (used < s->count && node == r->nodes[s->begin + used]) {
+            assign(r->p, number, k, copy, node);
+            used++;
+        }
+    }
+}
+
+/* ---- a loop ---------------------------------------------------------------------------------- */
+
+static bool make_items(reel__plan *p, uint32_t number, uint32_t items, int64_t room)
+{
+    reel__loop *loop = &p->loops[number];
+    loop->item = reel__arena_take(p->t, &p->arena, items * sizeof *loop->item);
+    uint32_t *members =
+        reel__arena_take(p->t, &p->arena, (size_t)items * (size_t)room * sizeof *members);
+    if (loop->item == NULL || members == NULL) {
+        return false;
+    }
+    loop->items = loop->capacity = items;
+    for (uint32_t k = 0; k < items; k++) {
+        loop->item[k] = (reel__item){ .member = members + (size_t)k * (size_t)room,
+                                      .first_read = INT64_MAX,
+                                      .last_read = -1,
+                                      .lifted = REEL__NONE,
+                                      .sum = REEL__NONE,
+                                      .joined = REEL__NONE };
+    }
+    return true;
+}
+
+/* Column 0 was kept free for a ragged first step, and there is none. */
+static void drop_first_column(reel__plan *p, reel__loop *loop)
+{
+    for (uint32_t k = 0; k < loop->items; k++) {
+        loop->item[k].member++;
+        for (int64_t e = 0; e < loop->steps; e++) {
+            uint32_t node = loop->item[k].member[e];
+            if (node != REEL__NONE && p->item_of[node] == k) {
+                p->copy_of[node] = (uint32_t)e;
+            }
+        }
+    }
+}
+
+/* Segments [from, to) are copies; those beside them may be ragged ones. */
+static bool fill_loop(roller *r, uint32_t low, uint32_t from, uint32_t to, uint32_t high)
+{
+    reel__plan *p = r->p;
+    const segment *body = &r->segments[from];
+    uint32_t first_node = r->nodes[body->begin];
+    if (is_banned(p, first_node)) {
+        return true;
+    }
+    reel__loop *loop = reel__new_loop(p);
+    uint32_t number = p->loop_count - 1, alike_steps = to - from;
+    if (loop == NULL || !make_items(p, number, body->count, alike_steps + 2)) {
+        return false;
+    }
+    loop->first_node = first_node;
+    r->item = reel__arena_take(p->t, &p->arena, body->count * sizeof *r->item);
+    if (r->item == NULL) {
+        return false;
+    }
+    for (uint32_t e = 0; e < alike_steps; e++) {
+        for (uint32_t k = 0; k < body->count; k++) {
+            assign(p, number, k, e + 1, r->nodes[r->segments[from + e].begin + k]);
+        }
+    }
+    bool last = to < high && match_ragged(r, number, 2, &r->segments[to], false);
+    if (last) {
+        enter_ragged(r, number, alike_steps + 1, &r->segments[to]);
+    }
+    bool first = from > low && match_ragged(r, number, 2, &r->segments[from - 1], true);
+    if (first) {
+        enter_ragged(r, number, 0, &r->segments[from - 1]);
+    }
+    loop->steps = alike_steps + first + last;
+    loop->ragged_first = first;
+    loop->ragged_last = last;
+    for (uint32_t k = 0; k < loop->items; k++) {
+        loop->item[k].node = loop->item[k].member[1];
+        loop->item[k].end = loop->steps;
+    }
+    if (!first) {
+        drop_first_column(p, loop);
+    }
+    return true;
+}
+
+/* The longest stretch of copies around the middle step, then what is left on either side. */
+static bool roll_run(roller *r, uint32_t low, uint32_t high)
+{
+    while (high - low >= FEWEST_STEPS) {
+        uint32_t middle = low + (high - low) / 2, from = middle, to = middle + 1;
+        while (from > low && same_body(r, &r->segments[from - 1], &r->segments[middle])) {
+            from--;
+        }
+        while (to < high && same_body(r, &r->segments[to], &r->segments[middle])) {
+            to++;
+        }
+        if (to - from >= FEWEST_STEPS && !fill_loop(r, low, from, to, high)) {
+            return false;
+        }
+        if (from - low > high - to) {
+            high = from;
+        } else {
+            low = to;
+        }
+    }
+    return true;
+}
+
+static bool roll_level(reel__plan *p, int level)
+{
+    roller r = { .p = p };
+    if (!list_segments(&r, level)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < r.segment_count;) {
+        uint32_t end = end_of_run(&r, i);
+        if (!roll_run(&r, i, end)) {
+            return false;
+        }
+        i = end;
+    }
+    return true;
+}
+
+static int deepest_level(const reel__plan *p)
+{
+    int deepest = 0;
+    for (uint32_t m = 1; m < p->t->marks.count; m++) {
+        int depth = 0;
+        for (uint32_t k = m; k && depth <= MOST_LEVELS; k = mark_at(p, k)->parent) {
+            depth++;
+        }
+        deepest = depth > deepest ? depth : deepest;
+    }
+    return deepest < MOST_LEVELS ? deepest : MOST_LEVELS;
+}
+
+bool reel__roll(reel__plan *p)
+{
+    int levels = deepest_level(p);
+    for (int level = 1; level <= levels; level++) {
+        if (!roll_level(p, level)) {
+            return false;
+        }
+    }
+    return reel__find_sources(p);
 }

@@ -1,76 +1,128 @@
-/* sink.c: a sum carried through a loop of products leaves the loop and becomes one product over
- * all steps, contracted over steps and batch. Every weight's gradient is such a sum.
+/* sink.c: a sum carried through a loop leaves it and becomes one product or sum over all steps. Every
+ * weight's gradient is such a sum.
  *
  *     before   G = 0; for t: G = G + x[t]ᵀ·dz[t]
  *     after    for t: (x[t], dz[t] are kept side by side); G = Xᵀ·dZ with T·batch rows
  *
- * It takes accumulate nodes whose one input is the same node a step before, and whose other
- * input is an op that knows its sum over stacked inputs (`sum_over`). Sums that somebody reads
- * in between stay. / */
+ * A term may be a product (`sum_over`), a slice or sum of such terms, or a step written to its place
+ * in a whole (`puts_part`): the sum of these is the stack of the steps. / */
+#include <string.h>
+
+#include "../../ops/ops.h"
 #include "plan.h"
 
 #define MOST_INPUTS 4
+#define MOST_TERMS 8
+#define MOST_PARTS 8
 
-static int64_t executed_first(const reel__loop *loop)
+/* ---- one term ---------------------------------------------------------------------------------- */
+
+/* Its first factor is joined along the axis that is not summed over: rows of the sum. */
+static const reel__item *rows_joined(const reel__plan *p, const reel__item *item)
 {
-    return loop->direction > 0 ? 0 : loop->steps - 1;
+    const reel__node *node = reel__template(p, item);
+    if (node->op->contracted_axis == NULL || item->inputs != 2 || item->in[0].kind != REEL__ITEM) {
+        return NULL;
+    }
+    const reel__item *join = reel__item_at(p, item->in[0].loop, item->in[0].item);
+    const reel__node *joined = reel__template(p, join);
+    reel_shape shape = reel__item_shape(p, join);
+    bool fits = joined->op->joined_axis && !join->varies && join->inputs <= MOST_PARTS &&
+                shape.rank == 2 &&
+                reel__shape_entry_of(p->t, reel__inputs_of(p->t, joined)[0])->shape.rank == 2 &&
+                joined->op->joined_axis(joined->attributes) !=
+                    node->op->contracted_axis(node->attributes, 0, 2);
+    return fits ? join : NULL;
 }
 
-static int64_t executed_last(const reel__loop *loop)
+/* Steps written one behind the other, in the order of the slots, into axis 0. */
+static bool fills_in_order(const reel__plan *p, uint32_t loop_number, const reel__item *item,
+                           int64_t *first)
 {
-    return loop->direction > 0 ? loop->steps - 1 : 0;
-}
-
-/* Input 0 of each copy but the first is the copy before, which nobody else reads. */
-static bool is_carried_sum(const reel__plan *p, const reel__loop *loop, uint32_t position)
-{
-    for (int64_t s = 0; s < loop->steps; s++) {
-        uint32_t node = reel__member(loop, s, position);
-        if (s != executed_last(loop) && p->readers[node] != 1) {
-            return false;
+    const reel__loop *loop = &p->loops[loop_number];
+    const reel_op *op = reel__op_of(p, item);
+    if (op->puts_part == NULL || item->member == NULL) {
+        return false;
+    }
+    const reel_shape *x =
+        &reel__shape_entry_of(p->t, reel__inputs_of(p->t, reel__template(p, item))[0])->shape;
+    for (int64_t slot = 0; slot < loop->steps; slot++) {
+        const reel__node *node = reel__node_at(p->t, item->member[reel__slot(loop, slot)]);
+        reel_axis_part part = op->puts_part(node->attributes, x);
+        if (slot == 0) {
+            *first = part.begin;
         }
-        if (s != executed_first(loop)) {
-            uint32_t before = reel__member(loop, s - loop->direction, position);
-            if (reel__inputs_of(p->t, reel__node_at(p->t, node))[0] != before) {
-                return false;
-            }
+        if (part.axis != 0 || x->dim[0] != 1 || part.begin != *first + slot) {
+            return false;
         }
     }
     return true;
 }
 
-static bool read_once(const reel__plan *p, const reel__loop *loop, uint32_t position)
+static bool can_sum(const reel__plan *p, uint32_t loop, const reel__source *term, int depth);
+
+static bool can_sum_over(const reel__plan *p, uint32_t loop, const reel__item *item)
 {
-    for (int64_t s = 0; s < loop->steps; s++) {
-        if (p->readers[reel__member(loop, s, position)] != 1) {
+    const reel__item *join = rows_joined(p, item);
+    reel__source part;
+    if (item->varies || reel__op_of(p, item)->sum_over == NULL || item->inputs > MOST_INPUTS) {
+        return false;
+    }
+    for (uint32_t i = 0; i < item->inputs; i++) {
+        if (!(i == 0 && join) &&
+            (item->in[i].kind == REEL__SAME || !reel__can_stack(p, loop, item, &item->in[i]))) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; join && i < join->inputs; i++) {
+        if (!reel__compose(p, &item->in[0], i, &part) || part.kind == REEL__SAME ||
+            !reel__can_stack(p, loop, item, &part)) {
             return false;
         }
     }
     return true;
 }
 
-static reel_var sum_over(reel__plan *p, uint32_t loop_number, uint32_t position)
+static bool can_sum(const reel__plan *p, uint32_t loop, const reel__source *term, int depth)
 {
-    reel_tape *t = p->t;
-    const reel__node *node = reel__node_at(t, reel__member(&p->loops[loop_number], 0, position));
+    if (!reel__is_own(term, loop) || depth == 0) {
+        return false;
+    }
+    const reel__item *item = reel__item_at(p, loop, term->item);
+    const reel_op *op = reel__op_of(p, item);
+    int64_t first;
+    if (item->begin > 0 || item->end < p->loops[loop].steps) {
+        return false;
+    }
+    if (op->takes_part && !item->varies) {
+        return can_sum(p, loop, &item->in[0], depth - 1);
+    }
+    if (op->sums) {
+        return can_sum(p, loop, &item->in[0], depth - 1) &&
+               can_sum(p, loop, &item->in[1], depth - 1);
+    }
+    if (op->puts_part) {
+        return fills_in_order(p, loop, item, &first) &&
+               reel__can_stack(p, loop, item, &item->in[0]);
+    }
+    return can_sum_over(p, loop, item);
+}
+
+/* ---- its sum ----------------------------------------------------------------------------------- */
+
+static reel_var sum_of(reel__plan *p, uint32_t loop, const reel__source *term);
+
+static reel_var call_sum_over(reel__plan *p, uint32_t loop, const reel__item *item,
+                              const reel__source in[])
+{
     reel_var x[MOST_INPUTS];
     bool stacked[MOST_INPUTS];
-    reel__relation relation[MOST_INPUTS];
-    if (node->op->sum_over == NULL || node->inputs > MOST_INPUTS ||
-        p->loops[loop_number].varies[position]) {
-        return (reel_var){ t, 0 };
-    }
-    for (uint32_t i = 0; i < node->inputs; i++) {
-        relation[i] = reel__relate(p, loop_number, position, i);
-        if (relation[i].kind == REEL__IRREGULAR) {
-            return (reel_var){ t, 0 };
-        }
-    }
+    const reel__node *node = reel__template(p, item);
     const reel_op *op = node->op;
-    uint32_t inputs = node->inputs;
     const void *attributes = node->attributes;
+    uint32_t inputs = item->inputs;
     for (uint32_t i = 0; i < inputs; i++) {
-        x[i] = reel__stacked(p, loop_number, &relation[i], &stacked[i]);
+        x[i] = reel__stacked(p, loop, item, &in[i], &stacked[i]);
         if (x[i].id == 0) {
             return x[i];
         }
@@ -79,29 +131,203 @@ static reel_var sum_over(reel__plan *p, uint32_t loop_number, uint32_t position)
         .op = op, .inputs = (int)inputs, .x = x, .stacked = stacked, .attributes = attributes });
 }
 
-static bool sink_sum(reel__plan *p, uint32_t loop_number, uint32_t position)
+static reel_var sum_of_rows(reel__plan *p, uint32_t loop, const reel__item *item, uint32_t parts)
+{
+    reel_var rows[MOST_PARTS];
+    for (uint32_t i = 0; i < parts; i++) {
+        reel__source in[2] = { { 0 }, item->in[1] };
+        reel__compose(p, &item->in[0], i, &in[0]);
+        rows[i] = call_sum_over(p, loop, item, in);
+        if (rows[i].id == 0) {
+            return rows[i];
+        }
+    }
+    return reel_concat_n(0, (int)parts, rows);
+}
+
+/* The columns of a wider sum, where what is summed lies in the columns of something wider. */
+static reel_var sum_of_columns(reel__plan *p, uint32_t loop, const reel__item *item)
+{
+    const reel__source *s = &item->in[0];
+    const reel__item *narrow = s->kind == REEL__ITEM ? reel__item_at(p, s->loop, s->item) : NULL;
+    reel_shape shape = reel__item_shape(p, item);
+    if (narrow == NULL || narrow->joined == REEL__NONE ||
+        reel__op_of(p, item) != &reel__op_sum_to || shape.rank == 0 ||
+        shape.dim[shape.rank - 1] !=
+            reel__item_shape(p, narrow).dim[reel__item_shape(p, narrow).rank - 1]) {
+        return (reel_var){ p->t, 0 };
+    }
+    reel__item *wide = reel__item_at(p, s->loop, narrow->joined);
+    int64_t column = narrow->column, width = shape.dim[shape.rank - 1];
+    if (wide->sum == REEL__NONE) {
+        reel__source all = *s;
+        bool stacked;
+        all.item = narrow->joined;
+        reel_shape wide_shape = reel__item_shape(p, wide);
+        shape.dim[shape.rank - 1] = wide_shape.dim[wide_shape.rank - 1];
+        reel_var sum = reel_sum_to(reel__stacked(p, loop, item, &all, &stacked), shape);
+        wide = reel__item_at(p, s->loop, narrow->joined);
+        if (!reel__resolve(p->t, sum, "plan", &wide->sum)) {
+            wide->sum = REEL__NONE;
+            return (reel_var){ p->t, 0 };
+        }
+    }
+    return reel_slice(reel__handle(p->t, wide->sum), -1, column, column + width);
+}
+
+static reel_var sum_of_steps(reel__plan *p, uint32_t loop, const reel__item *item)
+{
+    int64_t first = 0;
+    bool stacked;
+    reel_shape shape = reel__item_shape(p, item);
+    int64_t steps = p->loops[loop].steps, length = shape.dim[0];
+    fills_in_order(p, loop, item, &first);
+    reel_var all = reel__stacked(p, loop, item, &item->in[0], &stacked);
+    shape.dim[0] = steps;
+    all = reel_reshape(all, shape);
+    return steps == length ? all : reel_pad(all, 0, first, length - first - steps);
+}
+
+static reel_var sum_of_item(reel__plan *p, uint32_t loop, const reel__item *item)
+{
+    const reel_op *op = reel__op_of(p, item);
+    if (op->takes_part) {
+        reel_axis_part part = op->takes_part(reel__template(p, item)->attributes);
+        reel_var whole = sum_of(p, loop, &item->in[0]);
+        return whole.id ? reel_slice(whole, part.axis, part.begin, part.end) : whole;
+    }
+    if (op->sums) {
+        reel_var a = sum_of(p, loop, &item->in[0]), b = sum_of(p, loop, &item->in[1]);
+        return a.id == 0 ? a : b.id == 0 ? b : reel_accumulate(a, b);
+    }
+    if (op->puts_part) {
+        return sum_of_steps(p, loop, item);
+    }
+    const reel__item *join = rows_joined(p, item);
+    if (join) {
+        return sum_of_rows(p, loop, item, join->inputs);
+    }
+    reel_var columns = sum_of_columns(p, loop, item);
+    return columns.id ? columns : call_sum_over(p, loop, item, item->in);
+}
+
+static reel_var sum_of(reel__plan *p, uint32_t loop, const reel__source *term)
+{
+    reel__item *item = reel__item_at(p, loop, term->item);
+    if (item->sum == REEL__NONE) {
+        uint32_t node = REEL__NONE;
+        reel_var sum = sum_of_item(p, loop, item);
+        if (sum.id == 0 || !reel__resolve(p->t, sum, "plan", &node)) {
+            return (reel_var){ p->t, 0 };
+        }
+        reel__item_at(p, loop, term->item)->sum = node;
+    }
+    return reel__handle(p->t, reel__item_at(p, loop, term->item)->sum);
+}
+
+/* ---- carried sums ------------------------------------------------------------------------------ */
+
+/* G = (… ((G + a) + b) …): every addition is read by the next alone, the last one by the first of
+ * the next copy, and after the loop. */
+typedef struct {
+    uint32_t n, sum[MOST_TERMS];
+    reel__source term[MOST_TERMS];
+} chain;
+
+/* The addition that adds to item `number`, with `offset` copies between; the other term. */
+static bool next_sum(const reel__plan *p, uint32_t loop, uint32_t number, int64_t offset,
+                     uint32_t *next, reel__source *term)
+{
+    for (uint32_t k = 0; k < p->loops[loop].items; k++) {
+        const reel__item *item = reel__item_at(p, loop, k);
+        for (uint32_t i = 0; !item->gone && i < item->inputs; i++) {
+            const reel__source *s = &item->in[i];
+            if (s->kind == REEL__ITEM && s->loop == loop && s->item == number) {
+                *next = k;
+                bool sums = reel__op_of(p, item)->sums && !item->varies && s->scale == 1 &&
+                            s->offset == offset && item->inputs == 2;
+                *term = sums ? item->in[1 - i] : (reel__source){ 0 };
+                return sums;
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_whole(const reel__plan *p, uint32_t loop, const reel__item *item)
+{
+    reel_shape shape = reel__item_shape(p, item);
+    const reel__node *node = reel__template(p, item);
+    for (uint32_t i = 0; i < 2; i++) {
+        reel_shape x = reel__shape_entry_of(p->t, reel__inputs_of(p->t, node)[i])->shape;
+        if (!reel_shape_equal(x, shape)) {
+            return false; /* it broadcasts */
+        }
+    }
+    return item->begin == 0 && item->end == p->loops[loop].steps && item->ranges == NULL;
+}
+
+static bool find_chain(const reel__plan *p, uint32_t loop, uint32_t last, chain *c)
+{
+    const reel__item *item = reel__item_at(p, loop, last);
+    int64_t final = p->loops[loop].steps - 1;
+    uint32_t at = last;
+    int64_t offset = -1;
+    c->n = 0;
+    if (item->gone || item->lead != 1 || !reel__op_of(p, item)->sums ||
+        (reel__is_read_outside(item) && item->first_read != final)) {
+        return false;
+    }
+    do {
+        if (c->n == MOST_TERMS || reel__count_readers(p, loop, at) != 1 ||
+            !next_sum(p, loop, at, offset, &c->sum[c->n], &c->term[c->n])) {
+            return false;
+        }
+        at = c->sum[c->n++];
+        item = reel__item_at(p, loop, at);
+        offset = 0;
+        if (!is_whole(p, loop, item) ||
+            (at != last && (item->lead > 0 || reel__is_read_outside(item)))) {
+            return false;
+        }
+    } while (at != last);
+    return true;
+}
+
+#define DEEPEST 8
+
+static bool sink_chain(reel__plan *p, uint32_t loop, const chain *c)
 {
     reel_tape *t = p->t;
-    const reel__loop *loop = &p->loops[loop_number];
-    reel__relation term = reel__relate(p, loop_number, position, 1);
-    if (term.kind != REEL__FAMILY || term.loop != loop_number || term.shift != 0 ||
-        !is_carried_sum(p, loop, position) || !read_once(p, loop, term.position)) {
-        return true;
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (!can_sum(p, loop, &c->term[i], DEEPEST)) {
+            return true;
+        }
     }
-    uint32_t first = reel__member(loop, executed_first(loop), position);
-    uint32_t last = reel__member(loop, executed_last(loop), position);
-    uint32_t seed = reel__inputs_of(t, reel__node_at(t, first))[0];
-    reel_var sum = sum_over(p, loop_number, term.position);
-    t->planned.sunk += sum.id != 0;
-    return sum.id == 0 || reel__redirect(t, last, reel_accumulate(reel__handle(t, seed), sum));
+    reel__item *last = reel__item_at(p, loop, c->sum[c->n - 1]);
+    uint32_t seed = last->initial[0], target = last->member[p->loops[loop].steps - 1];
+    reel_var sum = seed == REEL__ZERO ? (reel_var){ 0 } : reel__handle(t, seed);
+    for (uint32_t i = 0; i < c->n; i++) {
+        reel_var term = sum_of(p, loop, &c->term[i]);
+        if (term.id == 0) {
+            return t->error.status == REEL_OK;
+        }
+        sum = sum.tape ? reel_accumulate(sum, term) : term;
+    }
+    t->planned.sunk++;
+    for (uint32_t i = 0; i < c->n; i++) {
+        reel__item_at(p, loop, c->sum[i])->gone = true;
+    }
+    return reel__redirect(p, target, sum);
 }
 
 bool reel__pass_sink(reel__plan *p)
 {
-    for (uint32_t k = 0; k < p->loop_count; k++) {
-        for (uint32_t i = 0; i < p->loops[k].length; i++) {
-            const reel__node *node = reel__node_at(p->t, reel__member(&p->loops[k], 0, i));
-            if (node->op == &reel__op_accumulate && !sink_sum(p, k, i)) {
+    for (uint32_t l = 0; l < p->loop_count; l++) {
+        for (uint32_t k = 0; k < p->loops[l].items; k++) {
+            chain c;
+            if (reel__item_at(p, l, k)->member && find_chain(p, l, k, &c) &&
+                !sink_chain(p, l, &c)) {
                 return false;
             }
         }

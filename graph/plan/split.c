@@ -1,147 +1,195 @@
-/* split.c: a product of a concatenation becomes a sum of products, where that lets a part of it
- * leave the loop.
+/* split.c: where only a part of a product depends on carried values, the other part becomes a product
+ * of its own, which may then leave the loop.
  *
- *     before   for t: z[t] = [h[t], x[t]]·W
- *     after    W₁, W₂ = rows of W; Z = X·W₂ over all steps; for t: z[t] = Z[t] + h[t]·W₁
+ *     before   for t: z = [h, x]·W                    for t: d = dz·Wᵀ; dh, dx = parts of d
+ *     after    for t: z = x·W₂ + h·W₁                 for t: dh = dz·W₁ᵀ; dx = dz·W₂ᵀ
  *
- * It takes contractions whose first input is joined along the contracted axis (`joined_axis`,
- * `contracted_axis`) in every copy, and whose second is the same in all of them. / */
+ * with W₁, W₂ rows of W. On the left it takes contractions of something that is joined along the
+ * contracted axis, on the right contractions of which only slices are read. / */
 #include "../../ops/ops.h"
 #include "plan.h"
 
 #define MOST_PARTS 8
 
-typedef struct {
-    reel__plan *p;
-    uint32_t loop_number, position, join_position;
-    const reel_op *op;
-    const void *attributes;
-    int parts;
-    reel_var weight[MOST_PARTS];  /* the rows of the second input that meet each part */
-    reel_var hoisted[MOST_PARTS]; /* the part's product over all steps, or a zero handle */
-} split;
-
-static reel_var product(const split *s, reel_var part, int k)
+static bool is_product_with_weight(const reel__plan *p, const reel__item *item)
 {
-    const reel_var x[2] = { part, s->weight[k] };
-    return reel_record(s->op, 2, x, s->attributes);
-}
-
-static bool is_joined(const reel__plan *p, uint32_t loop_number, uint32_t position, split *s)
-{
-    const reel__loop *loop = &p->loops[loop_number];
-    const reel__node *node = reel__node_at(p->t, reel__member(loop, 0, position));
-    if (node->op->contracted_axis == NULL || node->op->lift == NULL || node->inputs != 2 ||
-        loop->varies[position]) {
+    const reel__node *node = reel__template(p, item);
+    if (item->gone || item->varies || node->op->contracted_axis == NULL || item->inputs != 2 ||
+        item->in[1].kind != REEL__SAME) {
         return false;
     }
-    reel__relation a = reel__relate(p, loop_number, position, 0),
-                   b = reel__relate(p, loop_number, position, 1);
-    if (a.kind != REEL__FAMILY || a.loop != loop_number || a.shift != 0 ||
-        b.kind != REEL__INVARIANT) {
+    const uint32_t *in = reel__inputs_of(p->t, node);
+    return reel__shape_entry_of(p->t, in[0])->shape.rank == 2 &&
+           reel__shape_entry_of(p->t, in[1])->shape.rank == 2;
+}
+
+static int contracted(const reel__plan *p, const reel__item *item, int input)
+{
+    const reel__node *node = reel__template(p, item);
+    return node->op->contracted_axis(node->attributes, input, 2);
+}
+
+/* Does not wait for any carried value. */
+static bool is_free(const reel__plan *p, uint32_t loop, const reel__source *s, int depth)
+{
+    if (s->kind != REEL__ITEM || s->loop != loop) {
+        return s->kind != REEL__TABLE;
+    }
+    const reel__item *item = reel__item_at(p, loop, s->item);
+    if (item->recurrent || depth == 0) {
         return false;
     }
-    const reel__node *join = reel__node_at(p->t, reel__member(loop, 0, a.position));
-    reel_shape x = reel__shape_at(p->t, join->shape)->shape;
-    *s = (split){ .loop_number = loop_number,
-                  .position = position,
-                  .join_position = a.position,
-                  .op = node->op,
-                  .attributes = node->attributes,
-                  .parts = (int)join->inputs };
-    return join->op->joined_axis && join->inputs <= MOST_PARTS && !loop->varies[a.position] &&
-           join->op->joined_axis(join->attributes) ==
-               node->op->contracted_axis(node->attributes, 0, x.rank);
-}
-
-/* The rows of b that meet part k, and the part's product over all steps where its inputs allow. */
-static bool prepare_part(split *s, int k, int64_t begin, reel_var b, reel_shape part_shape)
-{
-    reel__plan *p = s->p;
-    int axis_a = s->op->contracted_axis(s->attributes, 0, part_shape.rank);
-    int axis_b = s->op->contracted_axis(s->attributes, 1, reel_shape_of(b).rank);
-    s->weight[k] = reel_slice(b, axis_b, begin, begin + part_shape.dim[axis_a]);
-    s->hoisted[k] = (reel_var){ p->t, 0 };
-    reel__relation r = reel__relate(p, s->loop_number, s->join_position, (uint32_t)k);
-    if (r.kind == REEL__SLICES) {
-        bool stacked[2] = { true, false };
-        reel_var x[2] = { reel__stacked(p, s->loop_number, &r, &stacked[0]), s->weight[k] };
-        s->hoisted[k] = s->op->lift(&(reel_lift_call){
-            .op = s->op, .inputs = 2, .x = x, .stacked = stacked, .attributes = s->attributes });
-    }
-    return s->weight[k].id != 0;
-}
-
-static bool any_by_step(const split *s)
-{
-    for (int k = 0; k < s->parts; k++) {
-        if (reel__relate(s->p, s->loop_number, s->join_position, (uint32_t)k).kind ==
-            REEL__SLICES) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static reel_var part_of(const split *s, int64_t step, int k)
-{
-    reel_tape *t = s->p->t;
-    uint32_t join = reel__member(&s->p->loops[s->loop_number], step, s->join_position);
-    return reel__handle(t, reel__inputs_of(t, reel__node_at(t, join))[k]);
-}
-
-/* The products that left the loop come first: the others are then added into their memory. */
-static bool rewrite_step(const split *s, int64_t step)
-{
-    reel_tape *t = s->p->t;
-    reel_var sum = { 0 };
-    for (int round = 0; round < 2; round++) {
-        for (int k = 0; k < s->parts; k++) {
-            bool left = s->hoisted[k].id != 0;
-            if (left == (round == 0)) {
-                reel_var term =
-                    left ? reel_at(s->hoisted[k], step) : product(s, part_of(s, step, k), k);
-                sum = sum.tape ? reel_accumulate(sum, term) : term;
-            }
-        }
-    }
-    return sum.id == 0 ||
-           reel__redirect(t, reel__member(&s->p->loops[s->loop_number], step, s->position), sum);
-}
-
-static bool split_product(split *s)
-{
-    reel__plan *p = s->p;
-    reel_tape *t = p->t;
-    reel__relation b = reel__relate(p, s->loop_number, s->position, 1);
-    reel_var weight = reel__handle(t, b.node);
-    int64_t begin = 0;
-    for (int k = 0; k < s->parts; k++) {
-        reel_shape shape = reel_shape_of(part_of(s, 0, k));
-        if (!prepare_part(s, k, begin, weight, shape)) {
-            return true;
-        }
-        begin += shape.dim[s->op->contracted_axis(s->attributes, 0, shape.rank)];
-    }
-    t->planned.split++;
-    for (int64_t step = 0; step < p->loops[s->loop_number].steps; step++) {
-        if (!rewrite_step(s, step)) {
+    for (uint32_t i = 0; i < item->inputs; i++) {
+        if (!is_free(p, loop, &item->in[i], depth - 1)) {
             return false;
         }
     }
     return true;
 }
 
+#define DEEPEST 16
+
+/* ---- of something joined ----------------------------------------------------------------------- */
+
+static bool is_joined(const reel__plan *p, uint32_t loop, const reel__item *item,
+                      const reel__item **join)
+{
+    if (!reel__is_own(&item->in[0], loop)) {
+        return false;
+    }
+    *join = reel__item_at(p, loop, item->in[0].item);
+    const reel__node *node = reel__template(p, *join);
+    if (node->op->joined_axis == NULL || (*join)->inputs > MOST_PARTS || (*join)->varies ||
+        reel__shape_entry_of(p->t, reel__inputs_of(p->t, node)[0])->shape.rank != 2 ||
+        node->op->joined_axis(node->attributes) != contracted(p, item, 0)) {
+        return false;
+    }
+    bool any = false;
+    for (uint32_t i = 0; i < (*join)->inputs; i++) {
+        any = any || is_free(p, loop, &(*join)->in[i], DEEPEST);
+    }
+    return any;
+}
+
+static uint32_t add_product(reel__plan *p, uint32_t loop, uint32_t number, reel__source left,
+                            reel_var weight)
+{
+    reel_tape *t = p->t;
+    uint32_t node;
+    if (!reel__resolve(t, weight, "plan", &node)) {
+        return REEL__NONE;
+    }
+    reel__source in[2] = { left, reel__from_node(node) };
+    reel_var x[2] = { reel__like(p, &left), weight };
+    const reel__node *like = reel__template(p, reel__item_at(p, loop, number));
+    const void *attributes = like->attributes;
+    return reel__add_item(p, loop, reel_record(like->op, 2, x, attributes), 2, in);
+}
+
+static bool split_joined(reel__plan *p, uint32_t loop, uint32_t number, reel__item join)
+{
+    reel__source terms[MOST_PARTS], sorted[MOST_PARTS];
+    const reel__item *item = reel__item_at(p, loop, number);
+    int axis = contracted(p, item, 1), along = contracted(p, item, 0);
+    reel_var weight = reel__handle(p->t, item->in[1].node);
+    int64_t begin = 0;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < join.inputs; i++) {
+        int64_t end = begin + reel_shape_of(reel__like(p, &join.in[i])).dim[along];
+        uint32_t term =
+            add_product(p, loop, number, join.in[i], reel_slice(weight, axis, begin, end));
+        if (term == REEL__NONE) {
+            return false;
+        }
+        terms[i] = reel__from_item(loop, term);
+        begin = end;
+    }
+    /* What leaves the loop comes first: the others are then added to it. */
+    for (int free = 1; free >= 0; free--) {
+        for (uint32_t i = 0; i < join.inputs; i++) {
+            if (is_free(p, loop, &join.in[i], DEEPEST) == (free == 1)) {
+                sorted[n++] = terms[i];
+            }
+        }
+    }
+    p->t->planned.split++;
+    return reel__become_sum(p, loop, number, n, sorted);
+}
+
+/* ---- of which slices are read ------------------------------------------------------------------ */
+
+/* All readers are slices along the product's last axis, and some of them feed nothing carried. */
+static bool is_cut_up(const reel__plan *p, uint32_t loop, uint32_t number)
+{
+    const reel__item *product = reel__item_at(p, loop, number);
+    if (reel__is_read_outside(product) || product->lead > 0 || product->ranges) {
+        return false;
+    }
+    uint32_t found = 0;
+    bool any = false;
+    for (uint32_t k = 0; k < p->loops[loop].items; k++) {
+        const reel__item *reader = reel__item_at(p, loop, k);
+        const reel__node *node = reel__template(p, reader);
+        if (reader->gone || reader->inputs != 1 || !reel__is_own(&reader->in[0], loop) ||
+            reader->in[0].item != number || node->op->takes_part == NULL || reader->varies ||
+            node->op->takes_part(node->attributes).axis != 1) {
+            continue;
+        }
+        found++;
+        any = any || !reader->recurrent;
+    }
+    return any && found == reel__count_readers(p, loop, number);
+}
+
+static bool cut_up(reel__plan *p, uint32_t loop, uint32_t number)
+{
+    uint32_t items = p->loops[loop].items;
+    for (uint32_t k = 0; k < items; k++) {
+        const reel__item *reader = reel__item_at(p, loop, k);
+        if (reader->gone || reader->inputs != 1 || !reel__is_own(&reader->in[0], loop) ||
+            reader->in[0].item != number) {
+            continue;
+        }
+        const reel__node *node = reel__template(p, reader);
+        reel_axis_part part = node->op->takes_part(node->attributes);
+        const reel__item *product = reel__item_at(p, loop, number);
+        reel_var weight = reel_slice(reel__handle(p->t, product->in[1].node),
+                                     1 - contracted(p, product, 1), part.begin, part.end);
+        uint32_t weight_node;
+        if (!reel__resolve(p->t, weight, "plan", &weight_node)) {
+            return false;
+        }
+        product = reel__item_at(p, loop, number);
+        reel__source in[2] = { product->in[0], reel__from_node(weight_node) };
+        reel_var x[2] = { reel__like(p, &in[0]), weight };
+        product = reel__item_at(p, loop, number);
+        const reel__node *like = reel__template(p, product);
+        const void *attributes = like->attributes;
+        if (!reel__become(p, loop, k, reel_record(like->op, 2, x, attributes), 2, in)) {
+            return false;
+        }
+    }
+    p->t->planned.split++;
+    return true;
+}
+
 bool reel__pass_split(reel__plan *p)
 {
-    for (uint32_t k = 0; k < p->loop_count; k++) {
-        for (uint32_t i = 0; i < p->loops[k].length; i++) {
-            split s;
-            if (!is_joined(p, k, i, &s)) {
+    if (!reel__find_recurrences(p)) {
+        return false;
+    }
+    for (uint32_t l = 0; l < p->loop_count; l++) {
+        uint32_t items = p->loops[l].items;
+        for (uint32_t k = 0; k < items; k++) {
+            const reel__item *item = reel__item_at(p, l, k), *join;
+            if (!item->recurrent || !is_product_with_weight(p, item)) {
                 continue;
             }
-            s.p = p;
-            if (any_by_step(&s) && !split_product(&s)) {
+            if (is_joined(p, l, item, &join) && !split_joined(p, l, k, *join)) {
+                return false;
+            }
+            item = reel__item_at(p, l, k);
+            if (is_product_with_weight(p, item) && is_cut_up(p, l, k) && !cut_up(p, l, k)) {
                 return false;
             }
         }

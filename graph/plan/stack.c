@@ -1,59 +1,200 @@
 /* stack.c: the values that a loop's copies read or make, as one tensor with the steps in front.
- * Where the executor can, it lets the members write into the stack, so that stacking moves
- * nothing. */
+ *
+ *     before   copy e makes h[e]; copy e reads x[e]
+ *     after    a hidden node [steps, …] that is the buffer into which the loop writes; x itself
+ *
+ * Nothing is moved: what is asked for here tells the loop where to write. / */
+#include <string.h>
+
 #include "../../ops/ops.h"
 #include "plan.h"
 
-static reel_var cut(reel_var v, int64_t begin, int64_t steps)
+/* ---- the nodes that stand for parts of stacks ------------------------------------------------- */
+
+static bool part_shape(reel_shape_call *c)
 {
-    return begin == 0 && reel_shape_of(v).dim[0] == steps ? v
-                                                          : reel_slice(v, 0, begin, begin + steps);
+    const reel__part_attributes *a = c->attributes;
+    c->y = a->shape;
+    return true;
 }
 
-static reel_var stack_family(reel__plan *p, reel__loop *loop, uint32_t position)
+static const reel_attribute part_fields[] = {
+    { "shape", REEL_ATTRIBUTE_SHAPE, offsetof(reel__part_attributes, shape) },
+    { "first", REEL_ATTRIBUTE_INT, offsetof(reel__part_attributes, first) },
+    { 0 },
+};
+
+const reel_op reel__part_op = {
+    .name = "part",
+    .kind = REEL_OTHER,
+    .inputs = REEL_VARIADIC,
+    .doc = "Copies of one item of a loop, written by the loop.",
+    .attributes = part_fields,
+    .attribute_size = sizeof(reel__part_attributes),
+    .shape = part_shape,
+};
+
+const reel_op reel__loop_op = {
+    .name = "loop",
+    .kind = REEL_OTHER,
+    .inputs = REEL_VARIADIC,
+    .doc = "All steps of a loop.",
+    .attribute_size = sizeof(reel__loop_attributes),
+    .shape = part_shape,
+};
+
+static reel_shape in_front(int64_t steps, reel_shape shape)
 {
-    reel_tape *t = p->t;
-    if (loop->stack[position] == REEL__NONE) {
-        size_t bytes = (size_t)loop->steps * sizeof(reel_var);
-        reel_var *list = reel__resize(t, NULL, 0, bytes);
-        if (list == NULL) {
-            return (reel_var){ t, 0 };
-        }
-        for (int64_t s = 0; s < loop->steps; s++) {
-            list[s] = reel__handle(t, reel__member(loop, s, position));
-        }
-        reel_var stack = reel_stack_n(0, (int)loop->steps, list);
-        reel__resize(t, list, bytes, 0);
-        if (!reel__resolve(t, stack, "stack", &loop->stack[position])) {
-            loop->stack[position] = REEL__NONE;
-            return (reel_var){ t, 0 };
-        }
-    }
-    return reel__handle(t, loop->stack[position]);
+    reel_shape all = { .rank = shape.rank + 1, .dim = { steps } };
+    memcpy(all.dim + 1, shape.dim, (size_t)shape.rank * sizeof(int64_t));
+    return all;
 }
 
-reel_var reel__stacked(reel__plan *p, uint32_t loop_number, const reel__relation *r, bool *stacked)
+static reel_var part(reel__plan *p, uint32_t loop, uint32_t number, int64_t first, int64_t count)
 {
     reel_tape *t = p->t;
-    const reel__loop *loop = &p->loops[loop_number];
-    int64_t begin = loop->first + r->shift;
-    reel_var none = { t, 0 };
-    *stacked = r->kind != REEL__INVARIANT;
-    switch (r->kind) {
-    case REEL__INVARIANT:
-        return reel__handle(t, r->node);
-    case REEL__SLICES:
-        return cut(reel__handle(t, r->node), begin, loop->steps);
-    case REEL__FAMILY: {
-        reel__loop *from = &p->loops[r->loop];
-        begin -= from->first;
-        if (begin < 0 || begin + loop->steps > from->steps) {
-            return none;
+    reel__item *item = reel__item_at(p, loop, number);
+    for (const reel__range *r = item->ranges; r; r = r->next) {
+        if (r->first == first && r->count == count) {
+            return reel__handle(t, r->node);
         }
-        return cut(stack_family(p, from, r->position), begin, loop->steps);
     }
-    case REEL__IRREGULAR:
-        break;
+    reel__part_attributes attributes;
+    memset(&attributes, 0, sizeof attributes);
+    attributes.shape = reel__item_shape(p, item);
+    if (count) {
+        attributes.shape = in_front(count, attributes.shape);
     }
-    return none;
+    attributes.first = first;
+    attributes.count = count;
+    attributes.loop = loop;
+    attributes.item = number;
+    reel_var v = reel_record_on(t, &reel__part_op, &attributes);
+    reel__range *range = reel__arena_take(t, &p->arena, sizeof *range);
+    uint32_t node;
+    if (range == NULL || !reel__resolve(t, v, "plan", &node)) {
+        return (reel_var){ t, 0 };
+    }
+    item = reel__item_at(p, loop, number);
+    *range = (reel__range){ node, first, count, item->ranges };
+    item->ranges = range;
+    item->stacked = item->stacked || count > 0;
+    return v;
+}
+
+/* ---- views that only name the axes otherwise --------------------------------------------------- */
+
+static bool is_reshape(const reel__plan *p, uint32_t loop, const reel__item *item)
+{
+    const reel__node *node = reel__template(p, item);
+    if (node->op->view == NULL || item->varies || !reel__is_own(&item->in[0], loop) ||
+        item->lead > 0) {
+        return false;
+    }
+    const reel__shape_entry *y = reel__shape_at(p->t, node->shape);
+    const reel__shape_entry *x =
+        reel__shape_entry_of(p->t, reel__item_at(p, loop, item->in[0].item)->node);
+    int64_t offset, stride[REEL_MAX_RANK];
+    return x->size == y->size &&
+           node->op->view(node->attributes, &x->shape, x->stride, &y->shape, &offset, stride) &&
+           offset == 0 && reel__contiguous(&y->shape, stride);
+}
+
+/* ---- stacks ------------------------------------------------------------------------------------ */
+
+static reel_var cut(reel_var v, int64_t begin, int64_t count)
+{
+    return begin == 0 && reel_shape_of(v).dim[0] == count ? v
+                                                          : reel_slice(v, 0, begin, begin + count);
+}
+
+static int64_t first_slot(const reel__loop *loop, const reel__item *item)
+{
+    return loop->reversed ? loop->steps - item->end : item->begin;
+}
+
+reel_var reel__stack_range(reel__plan *p, uint32_t loop, uint32_t number, int64_t first,
+                           int64_t count)
+{
+    reel_tape *t = p->t;
+    const reel__item *item = reel__item_at(p, loop, number);
+    if (item->lifted != REEL__NONE) {
+        int64_t begin = first - first_slot(&p->loops[loop], item);
+        reel_var all = reel__handle(t, item->lifted);
+        return count ? cut(all, begin, count) : reel_at(all, begin);
+    }
+    reel_shape shape = reel__item_shape(p, item);
+    if (is_reshape(p, loop, item)) {
+        reel_var all = reel__stack_range(p, loop, item->in[0].item, first, count);
+        return reel_reshape(all, count ? in_front(count, shape) : shape);
+    }
+    if (item->joined != REEL__NONE) {
+        int64_t column = item->column;
+        reel_var all = reel__stack_range(p, loop, item->joined, first, count);
+        return reel_slice(all, -1, column, column + shape.dim[shape.rank - 1]);
+    }
+    return part(p, loop, number, first, count);
+}
+
+/* The slot that the loop's slot `slot` reads, and how it changes from slot to slot. */
+static int64_t read_slot(const reel__plan *p, uint32_t number, const reel__source *s, int64_t slot,
+                         int64_t *slope)
+{
+    const reel__loop *loop = &p->loops[number];
+    int64_t e = loop->reversed ? loop->steps - 1 - slot : slot;
+    int64_t at = s->scale * e + s->offset;
+    *slope = loop->reversed ? -s->scale : s->scale;
+    if (s->kind == REEL__ITEM && p->loops[s->loop].reversed) {
+        *slope = -*slope;
+        at = p->loops[s->loop].steps - 1 - at;
+    }
+    return at;
+}
+
+static bool is_in_stack(const reel__plan *p, const reel__source *s, int64_t slot)
+{
+    if (s->kind == REEL__SLICE) {
+        return slot >= 0 && slot < reel__shape_entry_of(p->t, s->node)->shape.dim[0];
+    }
+    const reel__loop *loop = &p->loops[s->loop];
+    const reel__item *item = &loop->item[s->item];
+    int64_t e = loop->reversed ? loop->steps - 1 - slot : slot;
+    bool whole = item->lifted == REEL__NONE && item->joined == REEL__NONE;
+    return e < item->end && e >= (whole ? -(int64_t)item->lead : item->begin);
+}
+
+bool reel__can_stack(const reel__plan *p, uint32_t loop, const reel__item *reader,
+                     const reel__source *s)
+{
+    if (s->kind == REEL__SAME) {
+        return true;
+    }
+    if (s->kind != REEL__SLICE && s->kind != REEL__ITEM) {
+        return false;
+    }
+    if (s->kind == REEL__ITEM &&
+        reel__item_shape(p, reel__item_at(p, s->loop, s->item)).rank == REEL_MAX_RANK) {
+        return false;
+    }
+    int64_t slope, from = first_slot(&p->loops[loop], reader);
+    int64_t last = from + reader->end - reader->begin - 1;
+    int64_t a = read_slot(p, loop, s, from, &slope), b = read_slot(p, loop, s, last, &slope);
+    return slope == 1 && is_in_stack(p, s, a) && is_in_stack(p, s, b);
+}
+
+reel_var reel__stacked(reel__plan *p, uint32_t loop, const reel__item *reader,
+                       const reel__source *s, bool *stacked)
+{
+    reel_tape *t = p->t;
+    int64_t slope, count = reader->end - reader->begin;
+    *stacked = s->kind != REEL__SAME;
+    if (!reel__can_stack(p, loop, reader, s)) {
+        return (reel_var){ t, 0 };
+    }
+    if (s->kind == REEL__SAME) {
+        return reel__handle(t, s->node);
+    }
+    int64_t first = read_slot(p, loop, s, first_slot(&p->loops[loop], reader), &slope);
+    return s->kind == REEL__SLICE ? cut(reel__handle(t, s->node), first, count)
+                                  : reel__stack_range(p, s->loop, s->item, first, count);
 }

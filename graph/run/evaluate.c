@@ -12,51 +12,20 @@ static bool run_if_scheduled(reel__execution *e, uint32_t index)
     return !e->uses[index] || !reel__is_scheduled(e, index) || reel__run_node(e, index);
 }
 
-static int ascending(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* The planner's nodes stand behind all others, but run as early as their inputs allow: right
- * behind node `key`. */
-static bool sort_hidden(reel__execution *e, reel__list *sorted)
-{
-    reel_tape *t = e->t;
-    sorted->count = 0;
-    uint32_t first = e->first > t->first_hidden ? e->first : t->first_hidden;
-    for (uint32_t i = first; t->first_hidden && i <= e->last; i++) {
-        if (!(reel__node_at(t, i)->flags & REEL__HIDDEN) || !e->uses[i] ||
-            !reel__is_scheduled(e, i)) {
-            continue;
-        }
-        if (!reel__list_reserve(t, sorted, sorted->count + 1, sizeof(uint64_t))) {
-            return false;
-        }
-        ((uint64_t *)sorted->data)[sorted->count++] =
-            (uint64_t)((uint32_t *)t->keys.data)[i] << 32 | i;
-    }
-    if (sorted->count) {
-        qsort(sorted->data, sorted->count, sizeof(uint64_t), ascending);
-    }
-    return true;
-}
-
+/* In the plan's order, or as recorded. */
 static bool run_all(reel__execution *e)
 {
-    reel__list *sorted = &e->t->hidden_order;
-    if (e->first > e->last || !sort_hidden(e, sorted)) {
-        return e->first > e->last;
-    }
-    const uint64_t *hidden = sorted->data;
-    size_t next = 0;
-    for (uint32_t i = e->first; i <= e->last; i++) {
-        for (; next < sorted->count && hidden[next] >> 32 < i; next++) {
-            if (!run_if_scheduled(e, (uint32_t)hidden[next])) {
+    const reel__stored *plan = e->options.replay ? NULL : e->t->plan;
+    if (plan) {
+        for (size_t i = 0; i < plan->order_count; i++) {
+            if (!run_if_scheduled(e, plan->order[i])) {
                 return false;
             }
         }
-        if (!(reel__node_at(e->t, i)->flags & REEL__HIDDEN) && !run_if_scheduled(e, i)) {
+        return true;
+    }
+    for (uint32_t i = e->first; i <= e->last && e->first <= e->last; i++) {
+        if (!run_if_scheduled(e, i)) {
             return false;
         }
     }
@@ -100,32 +69,58 @@ static void share_targets(reel__execution *e, size_t n, const uint32_t targets[]
 
 /* What stays held and looks into the parameters must be forgotten, or copied where it is kept,
  * before they change. */
-static bool note_aliases(reel__execution *e)
+static bool note_alias(reel_tape *t, uint32_t i)
+{
+    reel__value *value = reel__value_at(t, i);
+    const reel__node *node = reel__node_at(t, i);
+    if (value->data == NULL || node->op->kind == REEL_LEAF ||
+        !reel__looks_into_params(t, value->data)) {
+        return true;
+    }
+    if (node->flags & (REEL__KEEP | REEL__ASKED)) {
+        reel_tensor x;
+        reel__buffer *own = NULL;
+        if (!reel__tensor_of(t, i, &x) || !reel__pack_operand(t, i, &x, &own)) {
+            return false;
+        }
+        value->data = x.data;
+        value->buffer = own;
+        if (value->stride) {
+            memcpy(value->stride, x.stride, (size_t)x.shape->rank * sizeof *value->stride);
+        }
+        return true;
+    }
+    if (!reel__list_reserve(t, &t->aliases, t->aliases.count + 1, sizeof(uint32_t))) {
+        return false;
+    }
+    ((uint32_t *)t->aliases.data)[t->aliases.count++] = i;
+    return true;
+}
+
+static bool note_aliases(reel__execution *e, size_t n, const uint32_t targets[])
 {
     reel_tape *t = e->t;
-    for (uint32_t i = e->first; i <= e->last && e->first <= e->last; i++) {
-        reel__value *value = reel__value_at(t, i);
-        const reel__node *node = reel__node_at(t, i);
-        if (node->op->kind != REEL_VIEW || !reel__looks_into_params(t, value->data)) {
-            continue;
+    const reel__stored *plan = e->options.replay ? NULL : t->plan;
+    bool fine = true;
+    if (plan == NULL) {
+        for (uint32_t i = e->first; fine && i <= e->last && e->first <= e->last; i++) {
+            fine = note_alias(t, i);
         }
-        if (node->flags & (REEL__KEEP | REEL__ASKED)) {
-            reel_tensor x;
-            reel__buffer *own = NULL;
-            if (!reel__tensor_of(t, i, &x) || !reel__pack_operand(t, i, &x, &own)) {
-                return false;
-            }
-            value->data = x.data;
-            value->buffer = own;
-            memcpy(value->stride, x.stride, (size_t)x.shape->rank * sizeof *value->stride);
-        } else {
-            if (!reel__list_reserve(t, &t->aliases, t->aliases.count + 1, sizeof(uint32_t))) {
-                return false;
-            }
-            ((uint32_t *)t->aliases.data)[t->aliases.count++] = i;
-        }
+        return fine;
     }
-    return true;
+    for (size_t i = 0; fine && i < plan->order_count; i++) {
+        fine = note_alias(t, plan->order[i]);
+    }
+    for (size_t i = 0; fine && i < n; i++) {
+        fine = note_alias(t, targets[i]);
+    }
+    for (size_t i = 0; fine && i < t->kept.count; i++) {
+        fine = note_alias(t, ((uint32_t *)t->kept.data)[i]);
+    }
+    for (size_t i = 0; fine && i < t->pending.count; i++) {
+        fine = note_alias(t, ((reel__pending *)t->pending.data)[i].node);
+    }
+    return fine;
 }
 
 static void add_pending(reel_tape *t)
@@ -170,8 +165,9 @@ bool reel__evaluate(reel_tape *t, size_t n, const uint32_t targets[],
     if (fine) {
         share_targets(&e, n, targets);
     }
-    fine = fine && note_aliases(&e);
+    fine = fine && note_aliases(&e, n, targets);
     reel__unschedule(&e, fine);
+    t->evaluated = true;
     t->run_failed = t->run_failed || (!fine && !options.replay);
     if (fine) {
         add_pending(t);

@@ -2,6 +2,7 @@
  *
  *     schedule.c   finds what the targets need and who reads it
  *     node.c       runs one node: its inputs, its memory, its kernel
+ *     loop.c       runs a loop that the planner made of many nodes; bound.c, a thread's share of it
  *     evaluate.c   runs all of them in order, and says what is asked for
  *
  * Three lists lie beside the nodes meanwhile: uses[i], how many scheduled readers node i still has
@@ -42,6 +43,12 @@ bool reel__is_scheduled(const reel__execution *, uint32_t index);
 /* The node whose value stands for this one's; and that of input i. */
 uint32_t reel__actual(const reel__execution *, uint32_t index);
 uint32_t reel__input_of(const reel__execution *, const reel__node *, uint32_t i);
+
+/* ---- loop.c -------------------------------------------------------------------------------- */
+
+/* Runs a loop's node: what it makes are the values of the hidden nodes that read it. */
+extern const reel_op reel__loop_op;
+bool reel__run_loop(reel__execution *, uint32_t index);
 
 /* ---- node.c -------------------------------------------------------------------------------- */
 

@@ -97,17 +97,12 @@ static bool is_exclusive(const reel__execution *e, uint32_t index)
            reel__node_at(e->t, index)->op->kind != REEL_VIEW;
 }
 
-/* A part of a larger block that is this node's alone: a slot of a join, or a step of what the
- * planner computed for all steps, which each step reads for itself. */
+/* A slot of a join is this node's alone. */
 static bool owns_part(const reel__execution *e, uint32_t index)
 {
-    const reel__node *node = reel__node_at(e->t, index);
-    bool step = (node->flags & REEL__HIDDEN) && node->op->at_index &&
-                !(e->uses[reel__input_of(e, node, 0)] &
-                  REEL__PINNED); /* a whole that stays held must stay whole */
     reel_tensor x;
-    return is_last_reader(e, index) && (e->placed[index].join || step) &&
-           reel__tensor_of(e->t, index, &x) && reel__contiguous(x.shape, x.stride);
+    return is_last_reader(e, index) && e->placed[index].join && reel__tensor_of(e->t, index, &x) &&
+           reel__contiguous(x.shape, x.stride);
 }
 
 static void move_value(reel__execution *e, uint32_t from, uint32_t to)
@@ -424,7 +419,9 @@ bool reel__run_node(reel__execution *e, uint32_t index)
     if (!check_fresh(e, index)) {
         return false;
     }
-    if (reel__node_at(e->t, index)->op->view) {
+    if (reel__node_at(e->t, index)->op == &reel__loop_op) {
+        fine = reel__run_loop(e, index);
+    } else if (reel__node_at(e->t, index)->op->view) {
         fine = run_view(e, index);
     } else if (reel__value_at(e->t, index)->buffer) {
         fine = finish_join(e, index);

@@ -149,6 +149,16 @@ static void watch_all(run *r, const char *name, int n, const reel_var v[])
     }
 }
 
+/* Each under its loop's number, whatever else was captured. */
+static void watch_captured(run *r, const reel_var gradient[])
+{
+    for (int k = 0; k < r->p->loops; k++) {
+        if (r->captured[k].tape) {
+            run_watch(r, "gradient of captured", k, *gradient++);
+        }
+    }
+}
+
 static reel_var penalty(const run *r, reel_var loss)
 {
     reel_var x[MOST_PARAMS + MOST_LOOPS], dx[MOST_PARAMS + MOST_LOOPS];
@@ -173,7 +183,8 @@ static void differentiate(run *r, reel_var loss)
         break;
     case BY_GRADIENTS:
         reel_gradients(loss, n, x, out);
-        watch_all(r, "gradient", n, out);
+        watch_all(r, "gradient", r->p->wanted, out);
+        watch_captured(r, out + r->p->wanted);
         break;
     case BY_PENALTY:
         loss = penalty(r, loss);

@@ -1,0 +1,262 @@
+/* loop.c: runs a loop's program. It gathers what the program reads, takes memory for what it makes,
+ * and lets each thread run all copies for its own rows; bound.c runs the copies. */
+#include <string.h>
+
+#include "bound.h"
+#include "execution.h"
+#include "packed.h"
+#include "strides.h"
+
+typedef struct {
+    reel__execution *e;
+    uint32_t node;
+    const reel__program *g;
+    reel__bindings b;
+    reel__buffer **held; /* what is given back at the end */
+    size_t held_count, held_room;
+    reel__buffer **part_buffer;
+    void *block;
+    size_t block_bytes;
+} loop_run;
+
+static bool hold(loop_run *r, reel__buffer *buffer)
+{
+    if (buffer) {
+        r->held[r->held_count++] = buffer;
+    }
+    return buffer != NULL;
+}
+
+/* ---- inputs ------------------------------------------------------------------------------------ */
+
+static bool gather_input(loop_run *r, uint32_t i)
+{
+    reel_tape *t = r->e->t;
+    uint32_t in = reel__input_of(r->e, reel__node_at(t, r->node), i);
+    reel_tensor *x = &r->b.input[i];
+    if (!reel__tensor_of(t, in, x)) {
+        reel__fail_text(t, REEL_INTERNAL, "loop", "an input has no value");
+        return false;
+    }
+    if (r->g->input_strided[i] || reel__contiguous(x->shape, x->stride)) {
+        return true;
+    }
+    reel__buffer *packed;
+    return reel__pack_operand(t, in, x, &packed) && hold(r, packed);
+}
+
+static bool gather_tables(loop_run *r)
+{
+    for (uint32_t k = 0; k < r->g->tables; k++) {
+        for (int64_t e = 0; e < r->g->steps; e++) {
+            r->b.table[k][e] = r->b.input[r->g->table[k].input[e]].data;
+        }
+    }
+    return true;
+}
+
+/* The weights of products: those in the parameters stay packed until these change. */
+static bool pack_weight(loop_run *r, uint32_t k)
+{
+    reel_tape *t = r->e->t;
+    const reel__weight *w = &r->g->weight[k];
+    const reel_tensor *x = &r->b.input[w->input];
+    int64_t row = x->stride[w->transposed ? 1 : 0], column = x->stride[w->transposed ? 0 : 1];
+    if (w->k == 0 || w->n == 0) {
+        r->b.weight[k] = NULL;
+        return true;
+    }
+    if (reel__looks_into_params(t, x->data) && !t->options.memory_limit) {
+        r->b.weight[k] = reel__prepared_factor(t, x->data, w->k, w->n, row, column);
+        return r->b.weight[k] != NULL;
+    }
+    reel__buffer *packed = reel__buffer_take(t, reel__packed_size(t->options.dtype, w->k, w->n));
+    if (!hold(r, packed)) {
+        return false;
+    }
+    reel__pack_factor(t->options.dtype, w->k, w->n, x->data, row, column,
+                      reel__buffer_data(packed));
+    r->b.weight[k] = reel__buffer_data(packed);
+    return true;
+}
+
+/* ---- parts ------------------------------------------------------------------------------------- */
+
+static void fill_lead(loop_run *r, uint32_t k)
+{
+    const reel__part *part = &r->g->part[k];
+    size_t bytes = (size_t)part->unit * r->b.element;
+    for (uint32_t i = 0; i < part->lead; i++) {
+        int64_t copy = part->ring ? (int64_t)(part->lead - 1 - i) : 0;
+        int64_t at = part->ring ? copy * part->unit : part->first - (int64_t)(i + 1) * part->step;
+        char *to = r->b.part[k] + at * (int64_t)r->b.element;
+        if (part->initial[i] == REEL__ALL_ZEROS) {
+            memset(to, 0, bytes);
+        } else if (bytes) {
+            memcpy(to, r->b.input[part->initial[i]].data, bytes);
+        }
+    }
+}
+
+static bool take_part(loop_run *r, uint32_t k)
+{
+    const reel__part *part = &r->g->part[k];
+    size_t bytes = (size_t)(part->unit * part->copies) * r->b.element;
+    r->part_buffer[k] = reel__buffer_take(r->e->t, bytes);
+    if (!hold(r, r->part_buffer[k])) {
+        return false;
+    }
+    r->b.part[k] = reel__buffer_data(r->part_buffer[k]);
+    fill_lead(r, k);
+    return true;
+}
+
+/* The hidden nodes that stand for parts share their buffers. */
+static void hand_out_parts(loop_run *r)
+{
+    reel_tape *t = r->e->t;
+    for (uint32_t i = 0; i < r->g->ranges; i++) {
+        uint32_t node = r->g->range[i].node, part = r->g->range[i].part;
+        reel__value *value = reel__value_at(t, node);
+        if (r->e->uses[node] == 0 || value->data) {
+            continue;
+        }
+        int64_t offset = r->g->range[i].copy * r->g->part[part].unit;
+        value->buffer = r->part_buffer[part];
+        value->buffer->references++;
+        value->data = r->b.part[part] + offset * (int64_t)r->b.element;
+        value->stride = NULL;
+    }
+}
+
+/* ---- the run ----------------------------------------------------------------------------------- */
+
+static size_t rounded(size_t bytes)
+{
+    return (bytes + 63) & ~(size_t)63;
+}
+
+/* One block for all lists of this run. */
+static bool take_lists(loop_run *r)
+{
+    const reel__program *g = r->g;
+    size_t tables = g->tables * (sizeof(char **) + (size_t)g->steps * sizeof(char *));
+    size_t sizes[] = { rounded((g->inputs + 1) * sizeof *r->b.input),
+                       rounded(tables),
+                       rounded((g->parts + 1) * sizeof *r->b.part),
+                       rounded((g->weights + 1) * sizeof *r->b.weight),
+                       rounded((g->parts + 1) * sizeof *r->part_buffer),
+                       (g->inputs + g->parts + g->weights + 2) * sizeof *r->held };
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        r->block_bytes += sizes[i];
+    }
+    char *at = r->block = reel__resize(r->e->t, NULL, 0, r->block_bytes);
+    if (at == NULL) {
+        return false;
+    }
+    memset(at, 0, r->block_bytes);
+    r->b.input = (void *)at;
+    r->b.table = (void *)(at += sizes[0]);
+    r->b.part = (void *)(at += sizes[1]);
+    r->b.weight = (void *)(at += sizes[2]);
+    r->part_buffer = (void *)(at += sizes[3]);
+    r->held = (void *)(at += sizes[4]);
+    char **pointers = (char **)(void *)(r->b.table + g->tables);
+    for (uint32_t k = 0; k < g->tables; k++) {
+        r->b.table[k] = pointers + (size_t)k * (size_t)g->steps;
+    }
+    return true;
+}
+
+/* A thread costs a few microseconds. */
+#define WORK_A_THREAD 200000.0
+
+static int choose_team(const loop_run *r)
+{
+    const reel__program *g = r->g;
+    int64_t team = r->e->t->threads;
+    if (!g->by_rows || g->work / (double)team < WORK_A_THREAD) {
+        return 1;
+    }
+    return (int)(g->rows < team ? g->rows : team);
+}
+
+static bool prepare(loop_run *r)
+{
+    bool fine = take_lists(r);
+    for (uint32_t i = 0; fine && i < r->g->inputs; i++) {
+        fine = gather_input(r, i);
+    }
+    fine = fine && gather_tables(r);
+    for (uint32_t i = 0; fine && i < r->g->weights; i++) {
+        fine = pack_weight(r, i);
+    }
+    for (uint32_t i = 0; fine && i < r->g->parts; i++) {
+        fine = take_part(r, i);
+    }
+    return fine;
+}
+
+static bool run_team(loop_run *r)
+{
+    reel_tape *t = r->e->t;
+    int team = choose_team(r);
+    r->b.kernel_threads = team == 1 ? t->threads : 1;
+    size_t bytes = reel__bound_size(r->g, &r->b, team);
+    reel__buffer *memory = reel__buffer_take(t, bytes * (size_t)team);
+    reel__loop_error error[REEL__MOST_TEAM];
+    if (memory == NULL) {
+        return false;
+    }
+    char *base = reel__buffer_data(memory);
+    for (int i = 0; i < team; i++) {
+        error[i].copy = INT64_MAX;
+    }
+    if (team == 1) {
+        reel__run_bound(r->g, &r->b, 0, 1, base, &error[0]);
+    } else {
+#pragma omp parallel for num_threads(team) schedule(static)
+        for (int i = 0; i < team; i++) {
+            reel__run_bound(r->g, &r->b, i, team, base + bytes * (size_t)i, &error[i]);
+        }
+    }
+    reel__buffer_release(t, memory);
+    const reel__loop_error *first = &error[0];
+    for (int i = 1; i < team; i++) {
+        first = error[i].copy < first->copy ? &error[i] : first;
+    }
+    if (first->copy != INT64_MAX) {
+        reel__fail_node(t, first->node, REEL_BAD_INDEX, first->text);
+        return false;
+    }
+    return true;
+}
+
+static void count_kernels(const loop_run *r)
+{
+    for (uint32_t i = 0; i < r->g->instructions; i++) {
+        const reel__instruction *n = &r->g->instruction[i];
+        r->e->t->statistics.kernels += (uint64_t)(n->end - n->begin);
+    }
+}
+
+bool reel__run_loop(reel__execution *e, uint32_t index)
+{
+    reel_tape *t = e->t;
+    const reel__loop_attributes *a = reel__node_at(t, index)->attributes;
+    loop_run r = { .e = e, .node = index, .g = a->program };
+    r.b.t = t;
+    r.b.element = t->element;
+    bool fine = prepare(&r) && run_team(&r);
+    if (fine) {
+        hand_out_parts(&r);
+        count_kernels(&r);
+    }
+    for (size_t i = 0; i < r.held_count; i++) {
+        reel__buffer_release(t, r.held[i]);
+    }
+    if (r.block) {
+        reel__resize(t, r.block, r.block_bytes, 0);
+    }
+    return fine;
+}
