@@ -15,6 +15,9 @@ static void add_pending(const reel_tape *t, uint8_t *needed, uint32_t *last)
 
 bool reel__ancestors(reel_tape *t, uint32_t index, bool with_pending, uint8_t **needed)
 {
+    if (with_pending && !reel__record_deferred(t)) {
+        return false;
+    }
     *needed = reel__resize(t, NULL, 0, t->nodes.count);
     if (*needed == NULL) {
         return false;

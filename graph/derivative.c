@@ -73,6 +73,27 @@ static bool remember(reel_tape *t, uint32_t loss, size_t n, const reel_var *grad
     return true;
 }
 
+bool reel__record_backward(reel_tape *t, uint32_t loss)
+{
+    size_t n = t->params.count;
+    lists room;
+    if (!take(t, n, &room)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        room.x[i] = reel__param_entry(t, i)->node;
+    }
+    reel__sweep_start start = reel__sweep_begins(t, loss);
+    reel_var one = constant_like(t, loss, 1);
+    bool fine = one.id && reel__sweep(t, 1, &loss, &one, (int)n, room.x, room.grad) &&
+                remember(t, loss, n, room.grad);
+    if (fine) {
+        reel__sweep_ended(t, loss, start);
+    }
+    drop(t, &room);
+    return fine;
+}
+
 void reel_backward(reel_var loss)
 {
     reel_tape *t = loss.tape;
@@ -80,22 +101,13 @@ void reel_backward(reel_var loss)
     if (t == NULL) {
         return;
     }
-    if (!reel__resolve(t, loss, "backward", &y) || !check_scalar(t, y, "backward")) {
+    if (!reel__resolve(t, loss, "backward", &y) || !check_scalar(t, y, "backward") ||
+        t->params.count == 0 || !reel__record_deferred(t)) {
         return;
     }
-    size_t n = t->params.count;
-    lists room;
-    if (n == 0 || !take(t, n, &room)) {
-        return;
+    if (!reel__defer_sweep(t, y) || !remember(t, y, 0, NULL)) {
+        reel__record_backward(t, y);
     }
-    for (uint32_t i = 0; i < n; i++) {
-        room.x[i] = reel__param_entry(t, i)->node;
-    }
-    reel_var one = constant_like(t, y, 1);
-    if (one.id && reel__sweep(t, 1, &y, &one, (int)n, room.x, room.grad)) {
-        remember(t, y, n, room.grad);
-    }
-    drop(t, &room);
     reel__forget_site(t);
 }
 

@@ -84,6 +84,7 @@ void reel_tape_clear(reel_tape *t)
         t->error = (reel__error){ 0 };
         if (t->run_failed) {
             t->pending.count = t->kept.count = 0;
+            reel__forget_deferred(t);
             t->run_failed = false;
         }
     }

@@ -364,6 +364,7 @@ void reel_zero_grad(reel_tape *t)
 {
     if (t) {
         t->pending.count = 0;
+        reel__forget_deferred(t);
         if (t->flat_gradients) {
             memset(t->flat_gradients, 0, t->flat_count * t->element);
         }

@@ -99,7 +99,7 @@ bool reel__append(reel_tape *t, reel__node *node, uint32_t *index)
         return false;
     }
     node->mark = t->mark;
-    node->number = (uint32_t)count - t->hidden;
+    node->number = (uint32_t)count - t->hidden + t->ghosts;
     if (node->hash == 0) {
         node->hash = hash_node(t, node);
     }

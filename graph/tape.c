@@ -120,7 +120,7 @@ void reel_rewind(reel_tape *t)
     if (t == NULL) {
         return;
     }
-    if (t->pending.count) {
+    if (t->pending.count || t->deferred) {
         reel__flush(t);
     }
     drop_values(t);
@@ -138,8 +138,9 @@ void reel_rewind(reel_tape *t)
     reel__forget_plan(t);
     t->redirect.count = 0;
     t->evaluated = false;
-    t->plans_made = 0;
-    t->first_hidden = t->hidden = t->written_at = 0;
+    t->plans_made = t->ghosts = 0;
+    t->deferred = t->swept = NULL;
+    t->hidden = t->written_at = 0;
     memset(&t->planned, 0, sizeof t->planned);
     t->recording++;
     reel__arena_reset(&t->recorded);
@@ -157,7 +158,7 @@ reel_tape_options reel_tape_options_of(const reel_tape *t)
 
 size_t reel_node_count(const reel_tape *t)
 {
-    return t ? t->nodes.count - t->hidden : 0;
+    return t ? t->nodes.count - t->hidden + t->ghosts : 0;
 }
 
 uint64_t reel_structure_hash(const reel_tape *t)

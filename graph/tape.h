@@ -141,29 +141,48 @@ typedef struct {
     bool fresh;
 } reel__error;
 
-/* A finished plan: hidden nodes to append behind the program's, what they stand for, and the order
- * in which all that is needed runs. Kept for recordings of the same structure. */
 typedef struct {
     uint32_t from, to;
 } reel__redirection;
+
+/* Nodes to append behind the `first` ones of a recording, what they stand for, and the order in which
+ * all that is needed runs. */
+typedef struct {
+    uint32_t first, node_count, link_count;
+    reel__node *nodes;
+    const void **data; /* of those that are leaves */
+    uint32_t *links;
+    reel__redirection *redirections;
+    size_t redirection_count;
+    uint32_t *order;
+    size_t order_count;
+    reel__pending *pending; /* of `deferred` */
+    size_t pending_count;
+} reel__layout;
 
 typedef struct {
     uint32_t loops, copies, merged, split, hoisted, sunk, programs, groups;
 } reel__plan_counts;
 
+/* A finished plan, kept for recordings of the same structure. */
 typedef struct reel__stored {
     struct reel__stored *next;
-    uint64_t key; /* of what it was made for; 0: of this recording alone */
+    uint64_t key, deferred_key; /* of what it was made for; 0: of this recording alone */
     reel__arena arena;
-    uint32_t first_hidden; /* so many nodes stood there before */
-    uint32_t node_count, link_count;
-    reel__node *nodes;
-    uint32_t *links;
-    reel__list redirections; /* reel__redirection */
-    uint32_t *order;
-    size_t order_count;
+    reel__list redirections; /* reel__redirection; while it is made */
+    reel__layout full;       /* behind all that was recorded … */
+    reel__layout deferred;   /* … behind the forward part, in place of the backward part */
     reel__plan_counts counts;
 } reel__stored;
+
+/* A backward pass that was recorded once: where it begins, its structure is known. */
+typedef struct {
+    uint64_t key;        /* of what stood there before, and of the loss */
+    uint64_t hash_after; /* of the tape */
+    uint32_t nodes;      /* how many it recorded */
+    bool record;         /* deferring it did not pay */
+} reel__sweep_memo;
+#define REEL__SWEEP_MEMOS 64
 
 struct reel_tape {
     reel_tape_options options;
@@ -185,9 +204,16 @@ struct reel_tape {
     reel__list prepared;    /* reel__prepared: until a parameter changes */
     /* uint32_t: the node whose value is this one's, or REEL__NONE; see plan/plan.h */
     reel__list redirect;
-    reel__stored *plans; /* the latest first */
-    reel__stored *plan;  /* of the evaluation in progress; NULL: none */
-    uint32_t plans_made; /* since the rewind */
+    reel__stored *plans;      /* the latest first */
+    const reel__layout *plan; /* of the latest evaluation; NULL: none */
+    uint32_t plans_made;      /* since the rewind */
+    /* see plan/defer.c */
+    reel__sweep_memo sweep_memo[REEL__SWEEP_MEMOS];
+    reel__sweep_memo *deferred; /* a backward pass that is asked for and not recorded; or NULL */
+    reel__sweep_memo *swept;    /* the one that was recorded last, … */
+    uint32_t sweep_first;       /* … from here on; of either */
+    uint32_t loss;              /* of either */
+    uint32_t ghosts;            /* nodes that were never recorded, but count as if they were */
     /* the executor's own, see run/evaluate.c */
     reel__list order, uses, into, placed, joins;
     reel__arena recorded; /* until the rewind: attributes, leaves' data, strides */
@@ -208,7 +234,6 @@ struct reel_tape {
     reel__plan_counts planned; /* the latest plan's, for reel_explain */
     uint32_t passes_off;       /* bit i: pass i of plan/plan.c */
     uint32_t hidden;           /* how many nodes are the planner's */
-    uint32_t first_hidden;     /* from here on nodes may be the planner's; 0: none is */
     uint32_t written_at;       /* nodes below this were recorded before some parameter changed */
     reel__memo memo[REEL__MEMO_SIZE];
     /* a dropped value was needed again: hold on to values until the rewind */
@@ -353,6 +378,11 @@ bool reel__sweep(reel_tape *, int m, const uint32_t y[], const reel_var dy[], in
 extern const reel_op reel__op_accumulate, reel__op_sum_to, reel__op_checkpoint;
 bool reel__tape_has_kinks(const reel_tape *);
 
+/* ---- derivative.c -------------------------------------------------------------------------- */
+
+/* Records the gradient of the loss in every parameter and asks for it. */
+bool reel__record_backward(reel_tape *, uint32_t loss);
+
 /* ---- plan/plan.c ---------------------------------------------------------------------------- */
 
 /* Reads options.plan or REEL_PLAN; an unknown name is an error of the tape. */
@@ -361,6 +391,25 @@ void reel__choose_passes(reel_tape *);
 bool reel__make_plan(reel_tape *, size_t n, const uint32_t targets[]);
 /* Takes a plan back that nothing was evaluated by. */
 void reel__take_plan_back(reel_tape *);
+/* ---- plan/defer.c --------------------------------------------------------------------------- */
+
+/* A backward pass from this loss need not be recorded now. */
+bool reel__defer_sweep(reel_tape *, uint32_t loss);
+/* Before and after one is recorded. */
+typedef struct {
+    uint64_t key, stream;
+    uint32_t first;
+} reel__sweep_start;
+reel__sweep_start reel__sweep_begins(const reel_tape *, uint32_t loss);
+void reel__sweep_ended(reel_tape *, uint32_t loss, reel__sweep_start);
+/* Records what was deferred. */
+bool reel__record_deferred(reel_tape *);
+void reel__forget_deferred(reel_tape *);
+/* Instead of that: a plan that contains it; *found says whether there is one. */
+bool reel__plan_deferred(reel_tape *, size_t n, const uint32_t targets[], bool *found);
+
+/* ---- plan/plan.c ---------------------------------------------------------------------------- */
+
 /* At a rewind: what was planned for one recording alone; and all. */
 void reel__forget_plan(reel_tape *);
 void reel__forget_plans(reel_tape *);

@@ -34,6 +34,7 @@ typedef struct {
     reel__arena *arena; /* of the program */
     reel__program *g;
     reel__list *inputs;
+    uint32_t *range_nodes;
     item_state *state;
     int64_t rows; /* length of the batch axis; -1: there is none */
     uint32_t locals_room, parts_room, instructions_room;
@@ -82,7 +83,8 @@ static void find_rows(compiler *c)
     for (uint32_t k = 0; k < items; k++) {
         const reel_shape *shape = &shape_of(c, k)->shape;
         uint32_t like = 0;
-        for (uint32_t i = 0; c->state[k].here && shape->rank >= 2 && i < items; i++) {
+        bool candidate = c->state[k].here && shape->rank >= 2 && shape->dim[0] > 0;
+        for (uint32_t i = 0; candidate && i < items; i++) {
             const reel_shape *other = &shape_of(c, i)->shape;
             like += c->state[i].here && other->rank >= 2 && other->dim[0] == shape->dim[0];
         }
@@ -355,7 +357,7 @@ static bool place_stored(compiler *c, uint32_t k)
     dense(c, k, place);
     for (const reel__range *r = item->ranges; r; r = r->next) {
         int64_t lowest = loop->reversed ? 0 : -(int64_t)item->lead;
-        c->g->range[c->g->ranges].node = r->node;
+        c->range_nodes[c->g->ranges] = r->node;
         c->g->range[c->g->ranges].part = c->g->parts;
         c->g->range[c->g->ranges++].copy =
             part->ring ? (loop->steps - 1 + item->lead) % part->copies : r->first - lowest;
@@ -961,7 +963,9 @@ static bool take_room(compiler *c)
         reel__arena_take(t, c->arena, (c->instructions_room + 1) * sizeof *g->instruction);
     g->group = reel__arena_take(t, c->arena, (c->instructions_room + 1) * sizeof *g->group);
     g->range = reel__arena_take(t, c->arena, ranges * sizeof *g->range);
-    return g->part && g->local && g->weight && g->table && g->instruction && g->group && g->range;
+    c->range_nodes = reel__arena_take(t, c->arena, ranges * sizeof *c->range_nodes);
+    return g->part && g->local && g->weight && g->table && g->instruction && g->group && g->range &&
+           c->range_nodes;
 }
 
 static bool note_strided_inputs(compiler *c)
@@ -979,11 +983,10 @@ static bool note_strided_inputs(compiler *c)
     return true;
 }
 
-bool reel__compile(reel__plan *p, uint32_t loop, int stage, reel__program **program,
-                   reel__list *inputs)
+bool reel__compile(reel__plan *p, uint32_t loop, int stage, reel__compiled *out)
 {
     compiler c = { .p = p, .loop = loop, .stage = stage, .arena = &p->stored->arena };
-    c.inputs = inputs;
+    c.inputs = &out->inputs;
     c.fits = c.by_rows = true;
     c.g = reel__arena_take(p->t, c.arena, sizeof *c.g);
     if (c.g == NULL || !start_items(&c)) {
@@ -1012,6 +1015,7 @@ bool reel__compile(reel__plan *p, uint32_t loop, int stage, reel__program **prog
         return false;
     }
     p->t->planned.groups += c.g->groups;
-    *program = c.g;
+    out->program = c.g;
+    out->ranges = c.range_nodes;
     return true;
 }

@@ -244,7 +244,7 @@ static bool reach_inputs(reach *r, uint32_t index)
 {
     reel__plan *p = r->p;
     const reel__node *node = reel__node_at(p->t, index);
-    if (node->op == &reel__part_op) {
+    if (node->op == &reel__part_op && index >= p->nodes) { /* not one of an earlier plan */
         const reel__part_attributes *a = node->attributes;
         return reach_item(r, a->loop, a->item);
     }
@@ -288,17 +288,17 @@ static bool reach_all(reach *r)
 
 /* ---- loops as nodes ---------------------------------------------------------------------------- */
 
-static bool add_loop_node(reel__plan *p, const reel__program *program, const reel__list *inputs,
-                          uint32_t *index)
+static bool add_loop_node(reel__plan *p, const reel__compiled *compiled, uint32_t *index)
 {
     reel_tape *t = p->t;
+    const reel__list *inputs = &compiled->inputs;
     reel__node node = { .op = &reel__loop_op, .inputs = (uint32_t)inputs->count, .hash = 1 };
     reel_shape scalar = { 0 };
-    reel__loop_attributes *attributes = reel__arena_take(t, &t->recorded, sizeof *attributes);
+    reel__loop_attributes *attributes = reel__arena_take(t, &p->stored->arena, sizeof *attributes);
     if (attributes == NULL || !reel__shape_intern(t, &scalar, &node.shape)) {
         return false;
     }
-    attributes->program = program;
+    *attributes = (reel__loop_attributes){ compiled->program, compiled->ranges };
     node.attributes = attributes;
     uint32_t *in = node.in;
     if (inputs->count > REEL__INLINE_INPUTS) {
@@ -333,19 +333,18 @@ static bool make_programs(reach *r)
     reel_tape *t = p->t;
     for (uint32_t l = 0; l < p->loop_count; l++) {
         for (int stage = 0; stage < p->loops[l].stages; stage++) {
-            reel__program *program = NULL;
-            reel__list inputs = { 0 };
+            reel__compiled compiled = { 0 };
             uint32_t node = REEL__NONE;
             bool any = false;
             for (uint32_t k = 0; k < p->loops[l].items; k++) {
                 any = any || reel__is_in(reel__item_at(p, l, k), stage);
             }
-            bool fine = !any || reel__compile(p, l, stage, &program, &inputs);
-            if (fine && any && program == NULL) {
+            bool fine = !any || reel__compile(p, l, stage, &compiled);
+            if (fine && any && compiled.program == NULL) {
                 fine = reel__ban(p, l);
             }
-            fine = fine && (!any || add_loop_node(p, program, &inputs, &node));
-            reel__list_free(t, &inputs, sizeof(uint32_t));
+            fine = fine && (!any || add_loop_node(p, &compiled, &node));
+            reel__list_free(t, &compiled.inputs, sizeof(uint32_t));
             if (!fine || !reel__list_reserve(t, &r->nodes, r->nodes.count + 1, sizeof node)) {
                 return false;
             }
@@ -497,12 +496,13 @@ static bool emit(reach *r)
     }
     reel__stored *stored = p->stored;
     size_t n = r->nodes.count;
-    stored->order = reel__arena_take(t, &stored->arena, (n + 1) * sizeof *stored->order);
-    if (stored->order == NULL) {
+    reel__layout *layout = &stored->full;
+    layout->order = reel__arena_take(t, &stored->arena, (n + 1) * sizeof *layout->order);
+    if (layout->order == NULL) {
         return false;
     }
-    stored->order_count = n;
-    if (!sort_nodes(p, r->nodes.data, n, stored->order)) {
+    layout->order_count = n;
+    if (!sort_nodes(p, r->nodes.data, n, layout->order)) {
         return t->error.status == REEL_OK && reel__ban(p, REEL__NONE);
     }
     return true;

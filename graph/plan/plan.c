@@ -89,6 +89,11 @@ bool reel__fusing_is_on(const reel_tape *t)
     return is_on(t, "fuse");
 }
 
+bool reel__caching_is_on(const reel_tape *t)
+{
+    return is_on(t, "cache");
+}
+
 /* ---- what is needed -------------------------------------------------------------------------- */
 
 static bool count_reader(reel__plan *p, uint32_t index, uint32_t count)
@@ -134,220 +139,11 @@ static bool count_readers(reel__plan *p)
     return fine;
 }
 
-/* ---- redirections ---------------------------------------------------------------------------- */
-
-/* Every node has a place in tape->redirect. */
-static bool prepare_redirects(reel_tape *t)
-{
-    size_t before = t->redirect.count;
-    if (before >= t->nodes.count) {
-        return true;
-    }
-    if (!reel__list_reserve(t, &t->redirect, t->nodes.count, sizeof(uint32_t))) {
-        return false;
-    }
-    memset((uint32_t *)t->redirect.data + before, 0xff,
-           (t->nodes.count - before) * sizeof(uint32_t));
-    t->redirect.count = t->nodes.count;
-    return true;
-}
-
 bool reel__redirect(reel__plan *p, uint32_t from, reel_var to)
 {
-    reel_tape *t = p->t;
-    reel__list *list = &p->stored->redirections;
     uint32_t index;
-    if (!reel__resolve(t, to, "plan", &index) || !prepare_redirects(t) ||
-        !reel__list_reserve(t, list, list->count + 1, sizeof(reel__redirection))) {
-        return false;
-    }
-    ((uint32_t *)t->redirect.data)[from] = index;
-    ((reel__redirection *)list->data)[list->count++] = (reel__redirection){ from, index };
-    return true;
-}
-
-static void undo_redirects(reel_tape *t, const reel__stored *stored)
-{
-    const reel__redirection *list = stored->redirections.data;
-    for (size_t i = 0; i < stored->redirections.count; i++) {
-        if (list[i].from < t->redirect.count) {
-            ((uint32_t *)t->redirect.data)[list[i].from] = REEL__NONE;
-        }
-    }
-}
-
-/* ---- finished plans -------------------------------------------------------------------------- */
-
-static void free_stored(reel_tape *t, reel__stored *stored)
-{
-    reel__list_free(t, &stored->redirections, sizeof(reel__redirection));
-    reel__arena_free(t, &stored->arena);
-    reel__resize(t, stored, sizeof *stored, 0);
-}
-
-static reel__stored *new_stored(reel_tape *t)
-{
-    reel__stored *stored = reel__resize(t, NULL, 0, sizeof *stored);
-    if (stored) {
-        memset(stored, 0, sizeof *stored);
-        stored->first_hidden = (uint32_t)t->nodes.count;
-    }
-    return stored;
-}
-
-/* Attributes and lists of inputs move from the recording to the plan. False where the plan serves
- * this recording alone. */
-static bool store_nodes(reel_tape *t, reel__stored *stored)
-{
-    uint32_t n = (uint32_t)t->nodes.count - stored->first_hidden, links = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        const reel__node *node = reel__node_at(t, stored->first_hidden + i);
-        if (node->op->kind == REEL_LEAF || node->op->random) {
-            return false;
-        }
-        links += node->inputs > REEL__INLINE_INPUTS ? node->inputs : 0;
-    }
-    stored->nodes = reel__arena_take(t, &stored->arena, (n + 1) * sizeof *stored->nodes);
-    stored->links = reel__arena_take(t, &stored->arena, (links + 1) * sizeof *stored->links);
-    if (stored->nodes == NULL || stored->links == NULL) {
-        return false;
-    }
-    stored->node_count = n;
-    for (uint32_t i = 0; i < n; i++) {
-        reel__node *node = &stored->nodes[i];
-        *node = *reel__node_at(t, stored->first_hidden + i);
-        size_t size = node->op->attribute_size;
-        if (size) {
-            void *copy = reel__arena_take(t, &stored->arena, size);
-            if (copy == NULL) {
-                return false;
-            }
-            memcpy(copy, node->attributes, size);
-            node->attributes = copy;
-        }
-        if (node->inputs > REEL__INLINE_INPUTS) {
-            memcpy(stored->links + stored->link_count, (uint32_t *)t->links.data + node->in[0],
-                   node->inputs * sizeof(uint32_t));
-            node->in[0] = stored->link_count;
-            stored->link_count += node->inputs;
-        }
-    }
-    return true;
-}
-
-static bool restore(reel_tape *t, const reel__stored *stored)
-{
-    size_t n = stored->node_count, count = t->nodes.count;
-    if (!reel__list_reserve(t, &t->nodes, count + n, sizeof(reel__node)) ||
-        !reel__list_reserve(t, &t->values, count + n, sizeof(reel__value)) ||
-        !reel__list_reserve(t, &t->links, t->links.count + stored->link_count, sizeof(uint32_t))) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
-        reel__node *node = reel__node_at(t, (uint32_t)(count + i));
-        *node = stored->nodes[i];
-        node->number = (uint32_t)(count - t->hidden);
-        if (node->inputs > REEL__INLINE_INPUTS) {
-            node->in[0] += (uint32_t)t->links.count;
-        }
-        *reel__value_at(t, (uint32_t)(count + i)) = (reel__value){ 0 };
-    }
-    if (stored->link_count) {
-        memcpy((uint32_t *)t->links.data + t->links.count, stored->links,
-               stored->link_count * sizeof(uint32_t));
-    }
-    t->links.count += stored->link_count;
-    t->nodes.count = t->values.count = count + n;
-    if (!prepare_redirects(t)) {
-        return false;
-    }
-    const reel__redirection *list = stored->redirections.data;
-    for (size_t i = 0; i < stored->redirections.count; i++) {
-        ((uint32_t *)t->redirect.data)[list[i].from] = list[i].to;
-    }
-    return true;
-}
-
-#define MOST_PLANS 64
-
-static void keep(reel_tape *t, reel__stored *stored)
-{
-    stored->next = t->plans;
-    t->plans = stored;
-    size_t count = 0;
-    for (reel__stored **at = &t->plans; *at; at = &(*at)->next) {
-        if (++count > MOST_PLANS) {
-            reel__stored *oldest = *at;
-            *at = oldest->next;
-            free_stored(t, oldest);
-            break;
-        }
-    }
-}
-
-static reel__stored *find_plan(reel_tape *t, uint64_t key)
-{
-    for (reel__stored **at = &t->plans; *at; at = &(*at)->next) {
-        reel__stored *found = *at;
-        if (found->key == key && key && found->first_hidden == t->nodes.count) {
-            *at = found->next;
-            found->next = t->plans;
-            t->plans = found;
-            return found;
-        }
-    }
-    return NULL;
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0x9fb21c651e98df25u;
-    return hash ^ (hash >> 35);
-}
-
-/* What is recorded, and what is asked for. 0: values are held already, which no key tells. */
-static uint64_t key_of(const reel_tape *t, size_t n, const uint32_t targets[])
-{
-    if (t->evaluated || t->hidden || !is_on(t, "cache")) {
-        return 0;
-    }
-    uint64_t key = mix(t->hash, t->nodes.count);
-    for (size_t i = 0; i < n; i++) {
-        key = mix(key, targets[i] + 1);
-    }
-    for (size_t i = 0; i < t->pending.count; i++) {
-        reel__pending pending = ((reel__pending *)t->pending.data)[i];
-        key = mix(key, (uint64_t)pending.param << 32 | pending.node);
-    }
-    for (size_t i = 0; i < t->kept.count; i++) {
-        key = mix(key, ~(uint64_t)((uint32_t *)t->kept.data)[i]);
-    }
-    return key | 1;
-}
-
-/* Plans of one recording go with it; the others stay. */
-void reel__forget_plan(reel_tape *t)
-{
-    for (reel__stored **at = &t->plans; *at;) {
-        reel__stored *stored = *at;
-        if (stored->key == 0) {
-            *at = stored->next;
-            free_stored(t, stored);
-        } else {
-            at = &stored->next;
-        }
-    }
-    t->plan = NULL;
-}
-
-void reel__forget_plans(reel_tape *t)
-{
-    while (t->plans) {
-        reel__stored *stored = t->plans;
-        t->plans = stored->next;
-        free_stored(t, stored);
-    }
-    t->plan = NULL;
+    return reel__resolve(p->t, to, "plan", &index) &&
+           reel__add_redirection(p->t, p->stored, from, index);
 }
 
 /* ---- making one ------------------------------------------------------------------------------ */
@@ -409,6 +205,12 @@ static bool run_passes(reel__plan *p, bool *nothing)
     return reel__emit(p);
 }
 
+static void take_redirections_back(reel_tape *t, reel__stored *stored)
+{
+    reel__undo_redirects(t, &(reel__layout){ .redirections = stored->redirections.data,
+                                             .redirection_count = stored->redirections.count });
+}
+
 static void truncate_nodes(reel_tape *t, uint32_t nodes, size_t links)
 {
     for (uint32_t i = nodes; i < t->nodes.count; i++) {
@@ -444,10 +246,7 @@ static void mark_hidden(reel_tape *t, uint32_t first)
     for (uint32_t i = first; i < t->nodes.count; i++) {
         reel__node_at(t, i)->flags |= REEL__HIDDEN;
     }
-    if (t->nodes.count > first) {
-        t->first_hidden = t->first_hidden ? t->first_hidden : first;
-        t->hidden += (uint32_t)t->nodes.count - first;
-    }
+    t->hidden += (uint32_t)t->nodes.count - first;
 }
 
 /* Recordings with fewer nodes to run are run as they are. */
@@ -463,29 +262,26 @@ static bool attempt(reel_tape *t, size_t n, const uint32_t targets[], bans *b, u
     b->again = false;
     p.banned = b->banned;
     p.banned_count = b->count;
-    p.stored = new_stored(t);
+    p.stored = reel__new_stored(t);
     bool fine = p.stored && start(&p) && count_readers(&p);
     if (fine && (b->all || p.needed < FEWEST_NODES || p.oldest < t->written_at)) {
         nothing = true;
     } else {
         memset(&t->planned, 0, sizeof t->planned);
-        fine = fine && prepare_redirects(t) && run_passes(&p, &nothing);
+        fine = fine && reel__prepare_redirects(t) && run_passes(&p, &nothing);
     }
     reel__arena_free(t, &p.arena);
-    if (!fine || nothing) {
-        if (p.stored) {
-            undo_redirects(t, p.stored);
-            free_stored(t, p.stored);
-        }
-        truncate_nodes(t, first, links);
-        return fine;
+    fine = fine && (nothing || reel__keep_plan(t, p.stored, key, n, targets));
+    if (fine && !nothing) {
+        mark_hidden(t, first);
+        return reel__prepare_redirects(t);
     }
-    mark_hidden(t, first);
-    p.stored->key = key && store_nodes(t, p.stored) ? key : 0;
-    p.stored->counts = t->planned;
-    keep(t, p.stored);
-    t->plan = p.stored;
-    return prepare_redirects(t);
+    if (p.stored) {
+        take_redirections_back(t, p.stored);
+        reel__free_stored(t, p.stored);
+    }
+    truncate_nodes(t, first, links);
+    return fine;
 }
 
 static bool plan_anew(reel_tape *t, size_t n, const uint32_t targets[], uint64_t key)
@@ -527,25 +323,16 @@ static bool may_plan(reel_tape *t)
 
 bool reel__make_plan(reel_tape *t, size_t n, const uint32_t targets[])
 {
+    bool found;
     if (t->plan) {
-        undo_redirects(t, t->plan);
+        reel__undo_redirects(t, t->plan);
         t->plan = NULL;
     }
     if (!may_plan(t)) {
         return true;
     }
-    uint64_t key = key_of(t, n, targets);
-    reel__stored *known = find_plan(t, key);
-    if (known) {
-        uint32_t first = (uint32_t)t->nodes.count;
-        if (!restore(t, known)) {
-            return false;
-        }
-        mark_hidden(t, first);
-        t->stamped = (uint32_t)t->nodes.count;
-        t->planned = known->counts;
-        t->plan = known;
-    } else if (!plan_anew(t, n, targets, key)) {
+    uint64_t key = reel__plan_key(t, n, targets);
+    if (!reel__restore_plan(t, key, &found) || (!found && !plan_anew(t, n, targets, key))) {
         return false;
     }
     t->plans_made += t->plan != NULL;
@@ -557,10 +344,9 @@ void reel__take_plan_back(reel_tape *t)
     if (t->plan == NULL) {
         return;
     }
-    undo_redirects(t, t->plan);
-    uint32_t first = t->plan->first_hidden;
+    reel__undo_redirects(t, t->plan);
+    uint32_t first = t->plan->first;
     t->hidden -= (uint32_t)t->nodes.count - first;
-    t->first_hidden = t->hidden ? t->first_hidden : 0;
     truncate_nodes(t, first, t->links.count);
     t->stamped = first < t->stamped ? first : t->stamped;
     t->plans_made--;

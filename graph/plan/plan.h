@@ -221,21 +221,43 @@ bool reel__emit(reel__plan *);
 /* Where copy e of an item lies for those outside its own stage of its own loop: in a hidden node,
  * `offset` + e·`step` elements into it. */
 bool reel__find_stack(reel__plan *, uint32_t loop, uint32_t item, reel__place *, uint32_t *node);
-/* One stage of a loop as a program, which reads the nodes listed in `inputs`; *program is NULL when
- * none can be made of it. */
-bool reel__compile(reel__plan *, uint32_t loop, int stage, reel__program **program,
-                   reel__list *inputs);
+/* One stage of a loop as a program, which reads the nodes listed in `inputs` and hands what it makes
+ * to those in `ranges`; the program is NULL when none can be made of it. */
+typedef struct {
+    reel__program *program;
+    reel__list inputs;
+    uint32_t *ranges;
+} reel__compiled;
+bool reel__compile(reel__plan *, uint32_t loop, int stage, reel__compiled *);
 /* Whether it is part of that program. */
 static inline bool reel__is_in(const reel__item *item, int stage)
 {
     return item->live && !item->gone && item->lifted == REEL__NONE && item->stage == stage;
 }
 
+/* ---- cache.c --------------------------------------------------------------------------------- */
+
+reel__stored *reel__new_stored(reel_tape *);
+void reel__free_stored(reel_tape *, reel__stored *);
+bool reel__add_redirection(reel_tape *, reel__stored *, uint32_t from, uint32_t to);
+/* Every node has a place in tape->redirect. */
+bool reel__prepare_redirects(reel_tape *);
+void reel__undo_redirects(reel_tape *, const reel__layout *);
+/* What is recorded, and what is asked for. 0: values are held already, which no key tells. */
+uint64_t reel__plan_key(const reel_tape *, size_t n, const uint32_t targets[]);
+/* Makes the plan the tape's, for this recording and, with a key, for others alike. */
+bool reel__keep_plan(reel_tape *, reel__stored *, uint64_t key, size_t n, const uint32_t targets[]);
+/* *found: a plan for the key was there, and its nodes now are; and the same for a recording without
+ * its backward part. */
+bool reel__restore_plan(reel_tape *, uint64_t key, bool *found);
+bool reel__restore_deferred(reel_tape *, size_t n, const uint32_t targets[], bool *found);
+
 /* ---- plan.c ---------------------------------------------------------------------------------- */
 
 /* Makes node `to` the source of `from`'s value. */
 bool reel__redirect(reel__plan *, uint32_t from, reel_var to);
 bool reel__fusing_is_on(const reel_tape *);
+bool reel__caching_is_on(const reel_tape *);
 /* The loop cannot be run as one: plan anew without it. */
 bool reel__ban(reel__plan *, uint32_t loop);
 

@@ -15,7 +15,7 @@ static bool run_if_scheduled(reel__execution *e, uint32_t index)
 /* In the plan's order, or as recorded. */
 static bool run_all(reel__execution *e)
 {
-    const reel__stored *plan = e->options.replay ? NULL : e->t->plan;
+    const reel__layout *plan = e->options.replay ? NULL : e->t->plan;
     if (plan) {
         for (size_t i = 0; i < plan->order_count; i++) {
             if (!run_if_scheduled(e, plan->order[i])) {
@@ -100,7 +100,7 @@ static bool note_alias(reel_tape *t, uint32_t i)
 static bool note_aliases(reel__execution *e, size_t n, const uint32_t targets[])
 {
     reel_tape *t = e->t;
-    const reel__stored *plan = e->options.replay ? NULL : t->plan;
+    const reel__layout *plan = e->options.replay ? NULL : t->plan;
     bool fine = true;
     if (plan == NULL) {
         for (uint32_t i = e->first; fine && i <= e->last && e->first <= e->last; i++) {
@@ -144,12 +144,17 @@ static void add_pending(reel_tape *t)
     t->pending.count = 0;
 }
 
+static bool find_plan(reel_tape *t, size_t n, const uint32_t targets[])
+{
+    bool found;
+    return reel__plan_deferred(t, n, targets, &found) && (found || reel__make_plan(t, n, targets));
+}
+
 bool reel__evaluate(reel_tape *t, size_t n, const uint32_t targets[],
                     reel__evaluate_options options)
 {
     reel__execution e = { .t = t, .options = options, .first = REEL__NONE };
-    bool fine =
-        (options.replay || reel__make_plan(t, n, targets)) && reel__schedule(&e, n, targets);
+    bool fine = (options.replay || find_plan(t, n, targets)) && reel__schedule(&e, n, targets);
     /* Reading step after step of a growing tape would otherwise start over each time. */
     t->retain = t->retain || e.saw_dropped;
     e.retain = t->options.eager || options.replay || (t->retain && t->pending.count == 0);

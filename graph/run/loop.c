@@ -112,15 +112,16 @@ static bool take_part(loop_run *r, uint32_t k)
 }
 
 /* The hidden nodes that stand for parts share their buffers. */
-static void hand_out_parts(loop_run *r)
+static void hand_out_parts(loop_run *r, const uint32_t *nodes)
 {
     reel_tape *t = r->e->t;
     for (uint32_t i = 0; i < r->g->ranges; i++) {
-        uint32_t node = r->g->range[i].node, part = r->g->range[i].part;
-        reel__value *value = reel__value_at(t, node);
-        if (r->e->uses[node] == 0 || value->data) {
+        uint32_t part = r->g->range[i].part;
+        if (nodes[i] == REEL__NONE || r->e->uses[nodes[i]] == 0 ||
+            reel__value_at(t, nodes[i])->data) {
             continue;
         }
+        reel__value *value = reel__value_at(t, nodes[i]);
         int64_t offset = r->g->range[i].copy * r->g->part[part].unit;
         value->buffer = r->part_buffer[part];
         value->buffer->references++;
@@ -249,7 +250,7 @@ bool reel__run_loop(reel__execution *e, uint32_t index)
     r.b.element = t->element;
     bool fine = prepare(&r) && run_team(&r);
     if (fine) {
-        hand_out_parts(&r);
+        hand_out_parts(&r, a->range_nodes);
         count_kernels(&r);
     }
     for (size_t i = 0; i < r.held_count; i++) {

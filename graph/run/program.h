@@ -119,6 +119,7 @@ typedef struct {
 /* The attributes of a loop's node. */
 typedef struct {
     const reel__program *program;
+    const uint32_t *range_nodes; /* [program->ranges]; REEL__NONE: nobody reads it */
 } reel__loop_attributes;
 
 #endif
