@@ -264,6 +264,13 @@ static reel_var sum_to_sum_over(const reel_lift_call *c)
     return c->stacked[0] ? reel_sum_to(c->x[0], shape) : (reel_var){ c->x[0].tape, 0 };
 }
 
+static bool sum_to_keeps_rows(const void *attributes, int inputs, const reel_shape *const x[])
+{
+    const reel_shape *y = &((const shape_attributes *)attributes)->shape;
+    (void)inputs;
+    return y->rank == x[0]->rank && y->rank > 0 && y->dim[0] == x[0]->dim[0];
+}
+
 REEL_OP(sum_to) = {
     .name = "sum_to",
     .kind = REEL_REDUCTION,
@@ -273,6 +280,7 @@ REEL_OP(sum_to) = {
     .attributes = shape_attribute,
     .attribute_size = sizeof(shape_attributes),
     .sum_over = sum_to_sum_over,
+    .by_rows = sum_to_keeps_rows,
     .shape = sum_to_shape,
     .kernel = { sum_to_f32, sum_to_f64 },
     .scratch = sum_to_scratch,

@@ -45,6 +45,7 @@ static const reel_sample cumsum_samples[] = {
 
 REEL_OP(cumsum) = {
     .name = "cumsum",
+    .by_rows = reel__rows_beside_axis,
     .kind = REEL_REDUCTION,
     .inputs = 1,
     .doc = "The running sum along `axis`: y[i] = x[0] + … + x[i]. Accumulated in double.",

@@ -74,6 +74,7 @@ static const reel_sample max_samples[] = {
 
 REEL_OP(max) = {
     .name = "max",
+    .by_rows = reel__rows_beside_axis,
     .kind = REEL_REDUCTION,
     .inputs = 1,
     .doc = "The largest element along `axis`, which goes, or stays as 1 with `keep`. A NaN wins. "
@@ -101,6 +102,7 @@ static const reel_sample min_samples[] = {
 
 REEL_OP(min) = {
     .name = "min",
+    .by_rows = reel__rows_beside_axis,
     .kind = REEL_REDUCTION,
     .inputs = 1,
     .doc = "The smallest element along `axis`, which goes, or stays as 1 with `keep`. A NaN wins. "

@@ -339,8 +339,15 @@ static reel_axis_part part_of_pad(const void *attributes, const reel_shape *x)
     return (reel_axis_part){ (int)a->axis, a->before, a->before + x->dim[a->axis] };
 }
 
+static bool pad_keeps_rows(const void *attributes, int inputs, const reel_shape *const x[])
+{
+    (void)inputs, (void)x;
+    return ((const pad_attributes *)attributes)->axis != 0;
+}
+
 REEL_OP(pad) = {
     .name = "pad",
+    .by_rows = pad_keeps_rows,
     .puts_part = part_of_pad,
     .kind = REEL_OTHER,
     .inputs = 1,

@@ -86,6 +86,7 @@ static const reel_sample prod_samples[] = {
 
 REEL_OP(prod) = {
     .name = "prod",
+    .by_rows = reel__rows_beside_axis,
     .kind = REEL_REDUCTION,
     .inputs = 1,
     .doc = "The product along `axis`, which goes, or stays as 1 with `keep`. The gradient of an "

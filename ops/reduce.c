@@ -20,6 +20,12 @@ bool reel__along_shape(reel_shape_call *c)
     return reel_normalise_axis(c, &a->axis, *c->x[0]);
 }
 
+bool reel__rows_beside_axis(const void *attributes, int inputs, const reel_shape *const x[])
+{
+    (void)inputs, (void)x;
+    return ((const along_attributes *)attributes)->axis != 0;
+}
+
 bool reel__reduction_shape(reel_shape_call *c)
 {
     reduction_attributes *a = c->attributes;

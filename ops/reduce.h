@@ -23,6 +23,9 @@ typedef struct {
 extern const reel_attribute reel__along_fields[];
 bool reel__along_shape(reel_shape_call *);
 
+/* For ops whose attributes begin with the axis: rows are independent along any but the first. */
+bool reel__rows_beside_axis(const void *attributes, int inputs, const reel_shape *const x[]);
+
 /* The axis goes, or becomes 1. */
 bool reel__reduction_shape(reel_shape_call *);
 /* The same for an op that has no value for an empty axis: "`what` of an empty axis: [3,0]". */

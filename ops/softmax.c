@@ -81,6 +81,7 @@ static const reel_sample softmax_samples[] = { SOFTMAX_SAMPLES, { 0 } };
 
 REEL_OP(softmax) = {
     .name = "softmax",
+    .by_rows = reel__rows_beside_axis,
     .kind = REEL_REDUCTION,
     .inputs = 1,
     .doc =
@@ -118,6 +119,7 @@ static const reel_sample log_softmax_samples[] = { SOFTMAX_SAMPLES, { 0 } };
 
 REEL_OP(log_softmax) = {
     .name = "log_softmax",
+    .by_rows = reel__rows_beside_axis,
     .kind = REEL_REDUCTION,
     .inputs = 1,
     .doc =
@@ -171,6 +173,7 @@ static const reel_sample logsumexp_samples[] = {
 
 REEL_OP(logsumexp) = {
     .name = "logsumexp",
+    .by_rows = reel__rows_beside_axis,
     .kind = REEL_REDUCTION,
     .inputs = 1,
     .doc =

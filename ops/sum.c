@@ -54,6 +54,7 @@ static const reel_sample sum_samples[] = {
 
 REEL_OP(sum) = {
     .name = "sum",
+    .by_rows = reel__rows_beside_axis,
     .kind = REEL_REDUCTION,
     .inputs = 1,
     .doc =

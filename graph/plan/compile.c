@@ -63,6 +63,11 @@ static const reel__shape_entry *shape_of(const compiler *c, uint32_t k)
     return reel__shape_at(c->p->t, node_of(c, k)->shape);
 }
 
+static bool reads_index(const compiler *c, uint32_t k, uint32_t i)
+{
+    return reel__node_at(c->p->t, reel__inputs_of(c->p->t, node_of(c, k))[i])->flags & REEL__INDEX;
+}
+
 static bool is_here(const compiler *c, const reel__source *s)
 {
     return s->kind == REEL__ITEM && s->loop == c->loop && c->state[s->item].here;
@@ -701,10 +706,12 @@ static bool add_kernel(compiler *c, uint32_t k, uint32_t sum)
     for (uint32_t i = 0; i < item->inputs; i++) {
         x[i].shape = *input_shape(c, k, i);
         x[i].rowed = c->state[k].rowed && !c->state[k].across && reads_row(c, k, i);
+        x[i].index = reads_index(c, k, i);
         if (!place_of(c, k, i, &x[i].place)) {
             return false;
         }
         bool lies_dense = is_dense(&x[i].shape, x[i].place.stride, 0);
+        c->fits = c->fits && (lies_dense || !x[i].index);
         if (!any_stride && !lies_dense && !make_dense(c, k, &x[i])) {
             return false;
         }

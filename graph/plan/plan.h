@@ -176,6 +176,16 @@ bool reel__become_sum(reel__plan *, uint32_t loop, uint32_t item, uint32_t n,
 /* ---- roll.c, source.c ------------------------------------------------------------------------ */
 
 bool reel__roll(reel__plan *);
+/* Consecutive nodes of one step: `count` of a list, from `begin` on. */
+typedef struct {
+    uint32_t mark;
+    bool backward;
+    uint32_t begin, count;
+} reel__segment;
+/* Makes loops of a list of steps, where neighbours are alike. */
+bool reel__roll_segments(reel__plan *, uint32_t *nodes, reel__segment *, uint32_t count);
+/* The same for what repeats without marks (period.c). */
+bool reel__roll_periods(reel__plan *);
 bool reel__has_to_run(const reel__plan *, uint32_t node);
 reel__loop *reel__new_loop(reel__plan *);
 /* Fills in the sources of all items; loops that no program can follow are dissolved. */

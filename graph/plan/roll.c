@@ -15,18 +15,11 @@
 #define FEWEST_STEPS 4
 #define MOST_LEVELS 4
 
-/* Consecutive nodes of one step. */
-typedef struct {
-    uint32_t mark;
-    bool backward;
-    uint32_t begin, count; /* into the list of nodes */
-} segment;
-
 typedef struct {
     reel__plan *p;
     uint32_t *nodes; /* of the level, in recording order */
     uint32_t count;
-    segment *segments;
+    reel__segment *segments;
     uint32_t segment_count;
     uint32_t *item; /* [longest body] for matching ragged steps */
 } roller;
@@ -81,10 +74,10 @@ static bool list_segments(roller *r, int level)
             continue;
         }
         bool backward = node->flags & REEL__BACKWARD;
-        segment *last = r->segment_count ? &r->segments[r->segment_count - 1] : NULL;
+        reel__segment *last = r->segment_count ? &r->segments[r->segment_count - 1] : NULL;
         if (last == NULL || last->mark != at_level || last->backward != backward) {
             last = &r->segments[r->segment_count++];
-            *last = (segment){ .mark = at_level, .backward = backward, .begin = r->count };
+            *last = (reel__segment){ .mark = at_level, .backward = backward, .begin = r->count };
         }
         r->nodes[r->count++] = i;
         last->count++;
@@ -104,7 +97,7 @@ static uint32_t end_of_run(const roller *r, uint32_t from)
     int64_t direction = 0;
     uint32_t i = from + 1;
     for (; i < r->segment_count; i++) {
-        const segment *a = &r->segments[i - 1], *b = &r->segments[i];
+        const reel__segment *a = &r->segments[i - 1], *b = &r->segments[i];
         const reel__mark *x = mark_at(r->p, a->mark), *y = mark_at(r->p, b->mark);
         int64_t stride = distance(y->step, x->step);
         if (a->backward != b->backward || x->parent != y->parent || (stride != 1 && stride != -1) ||
@@ -133,7 +126,7 @@ static bool alike(const reel_tape *t, uint32_t a, uint32_t b)
     return true;
 }
 
-static bool same_body(const roller *r, const segment *a, const segment *b)
+static bool same_body(const roller *r, const reel__segment *a, const reel__segment *b)
 {
     if (a->count != b->count || r->p->loop_of[r->nodes[a->begin]] != REEL__NONE) {
         return false;
@@ -207,7 +200,7 @@ static bool input_fits(const roller *r, uint32_t loop, uint32_t copy, uint32_t r
 /* Matches the nodes of a segment, in order, with those of the body's copy `copy`. In the first step
  * a sum whose carried term is missing stands for the other term; anything else that is missing is
  * not computed. */
-static bool match_ragged(const roller *r, uint32_t number, uint32_t copy, const segment *s,
+static bool match_ragged(const roller *r, uint32_t number, uint32_t copy, const reel__segment *s,
                          bool first)
 {
     const reel__plan *p = r->p;
@@ -242,7 +235,7 @@ static bool match_ragged(const roller *r, uint32_t number, uint32_t copy, const 
 }
 
 /* Enters the matched step as copy `copy`. A sum that stands for its term has that term's node. */
-static void enter_ragged(const roller *r, uint32_t number, uint32_t copy, const segment *s)
+static void enter_ragged(const roller *r, uint32_t number, uint32_t copy, const reel__segment *s)
 {
     reel__loop *loop = &r->p->loops[number];
     uint32_t used = 0;
@@ -297,7 +290,7 @@ static void drop_first_column(reel__plan *p, reel__loop *loop)
 static bool fill_loop(roller *r, uint32_t low, uint32_t from, uint32_t to, uint32_t high)
 {
     reel__plan *p = r->p;
-    const segment *body = &r->segments[from];
+    const reel__segment *body = &r->segments[from];
     uint32_t first_node = r->nodes[body->begin];
     if (is_banned(p, first_node)) {
         return true;
@@ -361,6 +354,12 @@ static bool roll_run(roller *r, uint32_t low, uint32_t high)
     return true;
 }
 
+bool reel__roll_segments(reel__plan *p, uint32_t *nodes, reel__segment *segments, uint32_t count)
+{
+    roller r = { .p = p, .nodes = nodes, .segments = segments, .segment_count = count };
+    return roll_run(&r, 0, count);
+}
+
 static bool roll_level(reel__plan *p, int level)
 {
     roller r = { .p = p };
@@ -398,5 +397,5 @@ bool reel__roll(reel__plan *p)
             return false;
         }
     }
-    return reel__find_sources(p);
+    return reel__roll_periods(p) && reel__find_sources(p);
 }

@@ -168,10 +168,12 @@ static size_t scratch_size(const reel__program *g, const reel__bindings *b, int6
 
 /* ---- binding ----------------------------------------------------------------------------------- */
 
-static void bind_address(const thread_run *r, const reel__place *place, bool rowed, address *out)
+static void bind_address(const thread_run *r, const reel__operand *operand, address *out)
 {
     const reel__bindings *b = r->b;
-    int64_t element = (int64_t)b->element;
+    const reel__place *place = &operand->place;
+    int64_t element = operand->index ? (int64_t)sizeof(int32_t) : (int64_t)b->element;
+    bool rowed = operand->rowed;
     *out = (address){ .step = place->step * element, .mask = -1 };
     out->row = rowed ? place->stride[0] * element : 0;
     int64_t skipped = r->first_row * out->row, offset = place->offset * element + skipped;
@@ -276,9 +278,9 @@ static void bind(thread_run *r, char *memory, const sizes *s, int64_t rows)
         addresses += 2 * n->inputs;
         int64_t size = reel_shape_size(n->y.shape);
         bound->width = n->rowed && g->rows > 0 ? size / g->rows : size;
-        bind_address(r, &n->y.place, n->y.rowed, &bound->y);
+        bind_address(r, &n->y, &bound->y);
         for (uint32_t k = 0; k < n->inputs; k++) {
-            bind_address(r, &n->x[k].place, n->x[k].rowed, &bound->x[k]);
+            bind_address(r, &n->x[k], &bound->x[k]);
         }
         if (n->kind == REEL__TILE) {
             bind_tile(r, bound);

@@ -62,6 +62,7 @@ typedef struct {
     reel__place place;
     reel_shape shape;
     bool rowed;    /* axis 0 is the batch */
+    bool index;    /* holds int32 */
     bool spread;   /* of a tile: one number a row stands for all columns … */
     bool constant; /* … the same in all rows and copies */
     uint32_t fill; /* … spread out in this local */
