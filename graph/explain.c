@@ -102,8 +102,6 @@ static void print_plan(const reel_tape *t, FILE *out)
 {
     if (t->options.eager) {
         fprintf(out, "eager: every node ran when it was recorded\n");
-    } else if (t->options.memory_limit) {
-        fprintf(out, "a memory limit is set: runs node by node in recording order\n");
     } else if (t->planned.loops == 0) {
         fprintf(out, "no loop found: runs node by node in recording order\n");
     } else {

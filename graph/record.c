@@ -417,5 +417,10 @@ bool reel__clone(reel_tape *t, uint32_t index, const uint32_t *inputs, uint32_t 
     t->links.count += node.inputs > REEL__INLINE_INPUTS ? node.inputs : 0;
     node.flags = (uint16_t)((node.flags & REEL__INDEX) | REEL__BACKWARD);
     node.hash = 0;
-    return reel__append(t, &node, copy);
+    uint32_t mark = node.mark; /* a copy belongs to the step that it computes again */
+    if (!reel__append(t, &node, copy)) {
+        return false;
+    }
+    reel__node_at(t, *copy)->mark = mark;
+    return true;
 }

@@ -389,6 +389,8 @@ bool reel__record_backward(reel_tape *, uint32_t loss);
 void reel__choose_passes(reel_tape *);
 /* Before targets are evaluated: records hidden nodes that compute the same with less work. */
 bool reel__make_plan(reel_tape *, size_t n, const uint32_t targets[]);
+/* What runs from now on runs as recorded. */
+void reel__leave_plan(reel_tape *);
 /* Takes a plan back that nothing was evaluated by. */
 void reel__take_plan_back(reel_tape *);
 /* ---- plan/defer.c --------------------------------------------------------------------------- */

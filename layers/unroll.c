@@ -5,6 +5,7 @@
  * between the new state and the old one; x and the outputs are masked for all steps at once. Going
  * through the steps backwards with the same masks is going from each row's last valid step to its
  * first: until a row's turn comes, its state stays the initial one. */
+#include <math.h>
 #include <string.h>
 
 #include "layer.h"
@@ -19,6 +20,7 @@ typedef struct {
     reel_var resets; /* [steps, batch, 1], or absent */
     reel_var initial[REEL_MAX_STATES], state[REEL_MAX_STATES];
     bool all_states;
+    int64_t block; /* steps between checkpoints; 0: there are none */
     reel_var *log; /* [1 + states][steps]: outputs, and with all_states the states */
     size_t log_bytes;
 } rollout;
@@ -245,13 +247,58 @@ static bool record_step(rollout *r, int64_t t)
     return true;
 }
 
+/* ---- under a memory limit ------------------------------------------------------------------ */
+
+/* Fewer steps than these are not worth computing twice. */
+#define FEWEST_STEPS 16
+
+/* What the backward pass would find of one step, whose nodes are those from `first` on. */
+static double bytes_of_step(const reel_tape *t, size_t first)
+{
+    double bytes = 0;
+    for (size_t i = first; i < t->nodes.count; i++) {
+        const reel__node *node = reel__node_at(t, (uint32_t)i);
+        bool is_view = node->op->kind == REEL_VIEW;
+        bytes += is_view ? 0 : (double)reel__shape_at(t, node->shape)->size * (double)t->element;
+    }
+    return bytes;
+}
+
+/* Where all steps together might not fit, only the states of every √steps-th are kept, and the steps
+ * between are computed again when their turn comes backwards (Chen et al. 2016). */
+static void choose_block(rollout *r, size_t first)
+{
+    double all = bytes_of_step(r->tape, first) * (double)r->steps;
+    if (r->tape->options.memory_limit && r->steps >= FEWEST_STEPS &&
+        all > 0.5 * (double)r->tape->options.memory_limit) {
+        r->block = (int64_t)ceil(sqrt((double)r->steps));
+    }
+}
+
+static void keep_states(rollout *r, int64_t done)
+{
+    if (r->block == 0 || done % r->block != 0) {
+        return;
+    }
+    for (int k = 0; k < r->cell.states; k++) {
+        r->state[k] = reel_checkpoint(r->state[k]);
+    }
+}
+
 static bool record_steps(rollout *r, bool reverse)
 {
     bool good = true;
     for (int64_t i = 0; good && i < r->steps; i++) {
         int64_t t = reverse ? r->steps - 1 - i : i;
+        size_t first = r->tape->nodes.count;
         reel_step_begin(r->tape, t);
         good = record_step(r, t);
+        if (good && i == 0) {
+            choose_block(r, first);
+        }
+        if (good) {
+            keep_states(r, i + 1);
+        }
         reel_step_end(r->tape);
     }
     return good;

@@ -36,14 +36,12 @@ bool reel__same_attributes(const reel__plan *p, const reel__item *a, const reel_
 
 uint32_t reel__count_readers(const reel__plan *p, uint32_t loop, uint32_t item)
 {
-    uint32_t count = 0;
-    for (uint32_t l = 0; l < p->loop_count; l++) {
-        for (uint32_t i = 0; i < p->loops[l].items; i++) {
-            const reel__item *reader = &p->loops[l].item[i];
-            for (uint32_t k = 0; !reader->gone && k < reader->inputs; k++) {
-                const reel__source *s = &reader->in[k];
-                count += s->kind == REEL__ITEM && s->loop == loop && s->item == item;
-            }
+    uint32_t count = reel__item_at(p, loop, item)->outer_readers;
+    for (uint32_t i = 0; i < p->loops[loop].items; i++) {
+        const reel__item *reader = &p->loops[loop].item[i];
+        for (uint32_t k = 0; !reader->gone && k < reader->inputs; k++) {
+            const reel__source *s = &reader->in[k];
+            count += s->kind == REEL__ITEM && s->loop == loop && s->item == item;
         }
     }
     return count;
@@ -307,11 +305,32 @@ bool reel__find_recurrences(reel__plan *p)
 
 /* ---- what nobody reads ------------------------------------------------------------------------- */
 
+static void count_outer_readers(reel__plan *p)
+{
+    for (uint32_t l = 0; l < p->loop_count; l++) {
+        for (uint32_t k = 0; k < p->loops[l].items; k++) {
+            p->loops[l].item[k].outer_readers = 0;
+        }
+    }
+    for (uint32_t l = 0; l < p->loop_count; l++) {
+        for (uint32_t k = 0; k < p->loops[l].items; k++) {
+            const reel__item *item = &p->loops[l].item[k];
+            for (uint32_t i = 0; !item->gone && i < item->inputs; i++) {
+                const reel__source *s = &item->in[i];
+                if (s->kind == REEL__ITEM && s->loop != l) {
+                    reel__item_at(p, s->loop, s->item)->outer_readers++;
+                }
+            }
+        }
+    }
+}
+
 void reel__drop_unread(reel__plan *p)
 {
     bool changed = true;
     while (changed) {
         changed = false;
+        count_outer_readers(p);
         for (uint32_t l = 0; l < p->loop_count; l++) {
             for (uint32_t k = p->loops[l].items; k-- > 0;) {
                 reel__item *item = &p->loops[l].item[k];
@@ -319,6 +338,14 @@ void reel__drop_unread(reel__plan *p)
                     reel__count_readers(p, l, k) == 0) {
                     item->gone = changed = true;
                 }
+            }
+        }
+    }
+    for (uint32_t l = 0; l < p->loop_count; l++) {
+        for (uint32_t k = 0; k < p->loops[l].items; k++) {
+            reel__item *item = &p->loops[l].item[k];
+            if (item->joined != REEL__NONE && p->loops[l].item[item->joined].gone) {
+                item->joined = REEL__NONE;
             }
         }
     }

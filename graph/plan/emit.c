@@ -129,6 +129,9 @@ static bool grow_seen(reach *r)
     return true;
 }
 
+/* Fewer members than these are read one by one. */
+#define SHORTEST_RUN 4
+
 /* A member of a loop that is read by itself. */
 static bool redirect_member(reach *r, uint32_t node)
 {
@@ -142,33 +145,66 @@ static bool redirect_member(reach *r, uint32_t node)
     return reel__redirect(p, node, reel__stack_range(p, loop, number, slot, 0));
 }
 
-/* A node that stacks members of a loop in the order in which they lie. */
+/* How many of a stack's inputs from `first` on are members of one item in the order in which they
+ * lie. */
+static uint32_t length_of_run(const reel__plan *p, const uint32_t *in, uint32_t first, uint32_t n)
+{
+    uint32_t loop = in[first] < p->nodes ? p->loop_of[in[first]] : REEL__NONE, length = 0;
+    if (loop == REEL__NONE || p->loops[loop].item[p->item_of[in[first]]].gone) {
+        return 0;
+    }
+    uint32_t number = p->item_of[in[first]];
+    int64_t slot = reel__slot(&p->loops[loop], p->copy_of[in[first]]);
+    while (first + length < n && in[first + length] < p->nodes &&
+           p->loop_of[in[first + length]] == loop && p->item_of[in[first + length]] == number &&
+           actual(p, in[first + length]) == in[first + length] &&
+           reel__slot(&p->loops[loop], p->copy_of[in[first + length]]) == slot + length) {
+        length++;
+    }
+    return length;
+}
+
+static bool is_stack(const reel__plan *p, uint32_t index)
+{
+    const reel__node *node = reel__node_at(p->t, index);
+    return index < p->nodes && node->op->joined_axis && node->inputs >= SHORTEST_RUN &&
+           node->op->joined_axis(node->attributes) == 0 &&
+           reel__shape_at(p->t, node->shape)->shape.rank ==
+               reel__shape_entry_of(p->t, reel__inputs_of(p->t, node)[0])->shape.rank + 1;
+}
+
+/* A node that stacks members of loops: whole stretches of them lie side by side already. */
 static bool redirect_stack(reach *r, uint32_t index)
 {
     reel__plan *p = r->p;
-    const reel__node *node = reel__node_at(p->t, index);
-    const uint32_t *in = reel__inputs_of(p->t, node);
-    if (index >= p->nodes || node->op->joined_axis == NULL || node->inputs < 2 ||
-        node->op->joined_axis(node->attributes) != 0 ||
-        reel__shape_at(p->t, node->shape)->shape.rank !=
-            reel__shape_entry_of(p->t, in[0])->shape.rank + 1) {
+    reel_tape *t = p->t;
+    if (!is_stack(p, index)) {
         return true;
     }
-    uint32_t loop = in[0] < p->nodes ? p->loop_of[in[0]] : REEL__NONE;
-    if (loop == REEL__NONE || p->loops[loop].item[p->item_of[in[0]]].gone) {
-        return true;
+    uint32_t n = reel__node_at(t, index)->inputs, parts = 0, runs = 0;
+    uint32_t *in = reel__arena_take(t, &p->arena, n * sizeof *in);
+    reel_var *part = reel__arena_take(t, &p->arena, n * sizeof *part);
+    if (in == NULL || part == NULL) {
+        return false;
     }
-    uint32_t number = p->item_of[in[0]];
-    int64_t first = reel__slot(&p->loops[loop], p->copy_of[in[0]]);
-    for (uint32_t i = 0; i < node->inputs; i++) {
-        if (in[i] >= p->nodes || p->loop_of[in[i]] != loop || p->item_of[in[i]] != number ||
-            actual(p, in[i]) != in[i] ||
-            reel__slot(&p->loops[loop], p->copy_of[in[i]]) != first + i) {
-            return true;
+    memcpy(in, reel__inputs_of(t, reel__node_at(t, index)), n * sizeof *in);
+    for (uint32_t i = 0; i < n;) {
+        uint32_t length = length_of_run(p, in, i, n);
+        if (length >= SHORTEST_RUN || length == n) {
+            int64_t slot = reel__slot(&p->loops[p->loop_of[in[i]]], p->copy_of[in[i]]);
+            part[parts++] =
+                reel__stack_range(p, p->loop_of[in[i]], p->item_of[in[i]], slot, length);
+            i += length;
+            runs++;
+        } else {
+            part[parts++] = reel_unsqueeze(reel__handle(t, in[i]), 0);
+            i++;
         }
     }
-    return reel__redirect(p, index,
-                          reel__stack_range(p, loop, number, first, (int64_t)node->inputs));
+    if (runs == 0) {
+        return true;
+    }
+    return reel__redirect(p, index, parts == 1 ? part[0] : reel_concat_n(0, (int)parts, part));
 }
 
 static bool is_held(const reel__plan *p, uint32_t node)
@@ -349,9 +385,13 @@ static bool make_programs(reach *r)
                 return false;
             }
             if (any) {
+                fine = reel__not_before(p, node, l);
                 t->planned.programs++;
                 ((uint32_t *)r->nodes.data)[r->nodes.count++] = node;
                 link_parts(p, l, stage, node);
+            }
+            if (!fine) {
+                return false;
             }
         }
     }
@@ -465,7 +505,10 @@ static bool sort_nodes(reel__plan *p, const uint32_t *nodes, size_t n, uint32_t 
     count_inputs(&s, nodes, n);
     list_readers(&s, nodes, n, filled);
     for (size_t k = 0; k < n; k++) {
-        s.key[nodes[k]] = nodes[k] < p->nodes ? nodes[k] : 0;
+        size_t hidden = nodes[k] - p->nodes;
+        s.key[nodes[k]] = nodes[k] < p->nodes       ? nodes[k]
+                          : hidden < p->floor.count ? ((uint32_t *)p->floor.data)[hidden]
+                                                    : 0;
         if (s.waits[nodes[k]] == 0) {
             heap_push(&s, nodes[k]);
         }

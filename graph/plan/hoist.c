@@ -23,6 +23,7 @@ static bool lift(reel__plan *p, uint32_t loop, uint32_t number)
     const reel__node *node = reel__template(p, item);
     const reel_op *op = node->op;
     const void *attributes = node->attributes;
+    uint32_t before = (uint32_t)p->t->nodes.count;
     bool stacked[2];
     reel_var x[2];
     for (uint32_t i = 0; i < 2; i++) {
@@ -34,7 +35,8 @@ static bool lift(reel__plan *p, uint32_t loop, uint32_t number)
         return p->t->error.status == REEL_OK;
     }
     p->t->planned.hoisted++;
-    return reel__resolve(p->t, all, "plan", &reel__item_at(p, loop, number)->lifted);
+    return reel__not_before(p, before, loop) &&
+           reel__resolve(p->t, all, "plan", &reel__item_at(p, loop, number)->lifted);
 }
 
 /* ---- stages ------------------------------------------------------------------------------------ */

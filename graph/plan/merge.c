@@ -70,11 +70,27 @@ static void sort_by(group *g, int input)
 static reel_var join_nodes(const group *g, int axis)
 {
     reel_var part[MOST_MERGED];
+    uint32_t node[MOST_MERGED], joined;
     reel__plan *p = g->p;
+    reel_tape *t = p->t;
     for (uint32_t i = 0; i < g->n; i++) {
-        part[i] = reel__handle(p->t, reel__item_at(p, g->loop, g->item[i])->in[1].node);
+        node[i] = reel__item_at(p, g->loop, g->item[i])->in[1].node;
+        part[i] = reel__handle(t, node[i]);
     }
-    return reel_concat_n(axis, (int)g->n, part);
+    const uint32_t *known = p->joins.data;
+    for (size_t i = 0; i < p->joins.count; i++) {
+        const reel__node *join = reel__node_at(t, known[i]);
+        if (join->inputs == g->n && join->op->joined_axis(join->attributes) == axis &&
+            memcmp(reel__inputs_of(t, join), node, g->n * sizeof *node) == 0) {
+            return reel__handle(t, known[i]);
+        }
+    }
+    reel_var all = reel_concat_n(axis, (int)g->n, part);
+    if (reel__resolve(t, all, "plan", &joined) &&
+        reel__list_reserve(t, &p->joins, p->joins.count + 1, sizeof joined)) {
+        ((uint32_t *)p->joins.data)[p->joins.count++] = joined;
+    }
+    return all;
 }
 
 /* An item that joins what the group's members read as input `input` along the last axis. */
@@ -185,7 +201,7 @@ static bool may_meet(const reel__plan *p, uint32_t loop, uint32_t a, uint32_t b,
 {
     const reel__item *x = reel__item_at(p, loop, a), *y = reel__item_at(p, loop, b);
     if (!is_product(p, y) || !reel__same_attributes(p, x, y) || !is_full(p, loop, y) ||
-        y->lead > 0 || !reel__same_source(&x->in[0], &y->in[0])) {
+        y->lead > 0 || x->recurrent != y->recurrent || !reel__same_source(&x->in[0], &y->in[0])) {
         return false;
     }
     if (!sums) {
@@ -279,6 +295,9 @@ static bool merge_terms(reel__plan *p, uint32_t loop, uint32_t sum)
 
 bool reel__pass_merge(reel__plan *p)
 {
+    if (!reel__find_recurrences(p)) {
+        return false;
+    }
     for (uint32_t l = 0; l < p->loop_count; l++) {
         uint32_t items = p->loops[l].items;
         for (uint32_t k = 0; k < items; k++) {

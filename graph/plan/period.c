@@ -61,7 +61,8 @@ static bool list_calls(search *s)
     memset(s->last, 0, table * sizeof *s->last);
     s->mask = (uint32_t)table - 1;
     for (uint32_t i = p->oldest; i < p->nodes; i++) {
-        if (p->loop_of[i] == REEL__NONE && reel__has_to_run(p, i)) {
+        if (reel__node_at(p->t, i)->mark == 0 && p->loop_of[i] == REEL__NONE &&
+            reel__has_to_run(p, i)) {
             s->call[s->count] = hash_call(p->t, i);
             s->nodes[s->count++] = i;
         }
@@ -78,7 +79,8 @@ static uint32_t seen_before(search *s, uint32_t at)
     }
     for (uint32_t slot = (uint32_t)(hash >> 32) & s->mask;; slot = (slot + 1) & s->mask) {
         uint32_t before = s->last[slot];
-        if (before == 0 || memcmp(s->call + before - 1, s->call + at, WINDOW * sizeof *s->call) == 0) {
+        if (before == 0 ||
+            memcmp(s->call + before - 1, s->call + at, WINDOW * sizeof *s->call) == 0) {
             s->last[slot] = at + 1;
             return before ? before - 1 : REEL__NONE;
         }

@@ -146,6 +146,20 @@ bool reel__redirect(reel__plan *p, uint32_t from, reel_var to)
            reel__add_redirection(p->t, p->stored, from, index);
 }
 
+bool reel__not_before(reel__plan *p, uint32_t first, uint32_t loop)
+{
+    reel_tape *t = p->t;
+    size_t hidden = t->nodes.count - p->nodes;
+    if (!reel__list_reserve(t, &p->floor, hidden, sizeof(uint32_t))) {
+        return false;
+    }
+    uint32_t *floor = p->floor.data;
+    for (; p->floor.count < hidden; p->floor.count++) {
+        floor[p->floor.count] = p->floor.count + p->nodes >= first ? p->loops[loop].begins_at : 0;
+    }
+    return true;
+}
+
 /* ---- making one ------------------------------------------------------------------------------ */
 
 static bool start(reel__plan *p)
@@ -271,6 +285,8 @@ static bool attempt(reel_tape *t, size_t n, const uint32_t targets[], bans *b, u
         fine = fine && reel__prepare_redirects(t) && run_passes(&p, &nothing);
     }
     reel__arena_free(t, &p.arena);
+    reel__list_free(t, &p.floor, sizeof(uint32_t));
+    reel__list_free(t, &p.joins, sizeof(uint32_t));
     fine = fine && (nothing || reel__keep_plan(t, p.stored, key, n, targets));
     if (fine && !nothing) {
         mark_hidden(t, first);
@@ -307,27 +323,30 @@ static bool plan_anew(reel_tape *t, size_t n, const uint32_t targets[], uint64_t
     return fine;
 }
 
-/* What leaves a loop is kept for all its steps: under a memory limit that is not ours to spend. A
- * recording that is read again and again holds on to single values instead. */
+/* A recording that is read again and again holds on to single values instead. */
 #define MOST_PLANS_A_RECORDING 3
 
 static bool may_plan(reel_tape *t)
 {
-    if (t->options.eager || t->options.memory_limit || t->passes_off & 1u || t->retain ||
-        t->nodes.count < FEWEST_NODES) {
+    if (t->options.eager || t->passes_off & 1u || t->retain || t->nodes.count < FEWEST_NODES) {
         return false;
     }
     t->retain = t->plans_made >= MOST_PLANS_A_RECORDING;
     return !t->retain;
 }
 
-bool reel__make_plan(reel_tape *t, size_t n, const uint32_t targets[])
+void reel__leave_plan(reel_tape *t)
 {
-    bool found;
     if (t->plan) {
         reel__undo_redirects(t, t->plan);
         t->plan = NULL;
     }
+}
+
+bool reel__make_plan(reel_tape *t, size_t n, const uint32_t targets[])
+{
+    bool found;
+    reel__leave_plan(t);
     if (!may_plan(t)) {
         return true;
     }

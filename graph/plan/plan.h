@@ -56,6 +56,7 @@ typedef struct {
     uint32_t lead, initial[REEL__MOST_LEAD]; /* copy -1 - k is node initial[k] */
     bool varies;                             /* the attributes differ from copy to copy */
     bool gone;                               /* nobody reads it any more */
+    uint32_t outer_readers;                  /* inputs of other loops that read it */
     bool recurrent;                          /* needs its own result of an earlier copy … */
     uint32_t component;                      /* … together with all items of this number */
     bool live;                               /* somebody will read it */
@@ -78,6 +79,7 @@ typedef struct {
     bool ragged_first, ragged_last; /* copies at the ends that lack nodes */
     bool gone;
     int stages;
+    uint32_t begins_at;  /* the first of its nodes in recording order */
     uint32_t first_node; /* of copy 0: tells the loop from others */
 } reel__loop;
 
@@ -93,6 +95,8 @@ typedef struct {
     uint32_t *copy_of; /* [nodes] */
     reel__loop *loops;
     uint32_t loop_count, loop_capacity;
+    reel__list joins; /* uint32_t: what merge.c concatenated */
+    reel__list floor; /* uint32_t for each hidden node: it need not run before this node */
     size_t n_targets;
     const uint32_t *targets;
     void *bans;             /* plan.c's own */
@@ -264,6 +268,8 @@ bool reel__restore_deferred(reel_tape *, size_t n, const uint32_t targets[], boo
 
 /* ---- plan.c ---------------------------------------------------------------------------------- */
 
+/* Hidden nodes from `first` on serve the loop, and need not run before it. */
+bool reel__not_before(reel__plan *, uint32_t first, uint32_t loop);
 /* Makes node `to` the source of `from`'s value. */
 bool reel__redirect(reel__plan *, uint32_t from, reel_var to);
 bool reel__fusing_is_on(const reel_tape *);

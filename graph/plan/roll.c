@@ -331,27 +331,48 @@ static bool fill_loop(roller *r, uint32_t low, uint32_t from, uint32_t to, uint3
     return true;
 }
 
-/* The longest stretch of copies around the middle step, then what is left on either side. */
+/* The longest stretch of copies around the middle step; [*from, *to) is what need not be looked at
+ * again. */
+static bool roll_middle(roller *r, uint32_t low, uint32_t high, uint32_t *from, uint32_t *to)
+{
+    uint32_t middle = low + (high - low) / 2;
+    *from = middle;
+    *to = middle + 1;
+    while (*from > low && same_body(r, &r->segments[*from - 1], &r->segments[middle])) {
+        --*from;
+    }
+    while (*to < high && same_body(r, &r->segments[*to], &r->segments[middle])) {
+        ++*to;
+    }
+    return *to - *from < FEWEST_STEPS || fill_loop(r, low, *from, *to, high);
+}
+
+/* Ranges that wait are at most half as long as those before them. */
+#define MOST_RANGES 64
+
 static bool roll_run(roller *r, uint32_t low, uint32_t high)
 {
-    while (high - low >= FEWEST_STEPS) {
-        uint32_t middle = low + (high - low) / 2, from = middle, to = middle + 1;
-        while (from > low && same_body(r, &r->segments[from - 1], &r->segments[middle])) {
-            from--;
+    uint32_t waiting[MOST_RANGES][2], n = 0;
+    for (;;) {
+        while (high - low < FEWEST_STEPS) {
+            if (n == 0) {
+                return true;
+            }
+            low = waiting[--n][0];
+            high = waiting[n][1];
         }
-        while (to < high && same_body(r, &r->segments[to], &r->segments[middle])) {
-            to++;
-        }
-        if (to - from >= FEWEST_STEPS && !fill_loop(r, low, from, to, high)) {
+        uint32_t from, to;
+        if (!roll_middle(r, low, high, &from, &to)) {
             return false;
         }
-        if (from - low > high - to) {
-            high = from;
-        } else {
-            low = to;
+        bool left_is_longer = from - low > high - to;
+        if (n < MOST_RANGES) { /* the longer side waits */
+            waiting[n][0] = left_is_longer ? low : to;
+            waiting[n++][1] = left_is_longer ? from : high;
         }
+        low = left_is_longer ? to : low;
+        high = left_is_longer ? high : from;
     }
-    return true;
 }
 
 bool reel__roll_segments(reel__plan *p, uint32_t *nodes, reel__segment *segments, uint32_t count)

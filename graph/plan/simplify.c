@@ -29,7 +29,8 @@ static bool is_invariant(const reel__plan *p, const reel__item *item)
 
 static void replace_everywhere(reel__plan *p, uint32_t loop, uint32_t number, uint32_t node)
 {
-    for (uint32_t l = 0; l < p->loop_count; l++) {
+    bool others = reel__item_at(p, loop, number)->outer_readers > 0;
+    for (uint32_t l = others ? 0 : loop; l < (others ? p->loop_count : loop + 1); l++) {
         for (uint32_t k = 0; k < p->loops[l].items; k++) {
             reel__item *item = &p->loops[l].item[k];
             for (uint32_t i = 0; i < item->inputs; i++) {
@@ -95,7 +96,8 @@ static bool put_outside(reel__plan *p, uint32_t loop, uint32_t number)
         p->loop_of[from->member[e]] = REEL__NONE;
     }
     from->gone = true;
-    for (uint32_t l = 0; l < p->loop_count; l++) {
+    bool others = from->outer_readers > 0;
+    for (uint32_t l = others ? 0 : loop; l < (others ? p->loop_count : loop + 1); l++) {
         for (uint32_t k = 0; k < p->loops[l].items; k++) {
             reel__item *item = &p->loops[l].item[k];
             for (uint32_t i = 0; i < item->inputs; i++) {

@@ -298,10 +298,9 @@ static bool find_all(reel__plan *p, bool *changed)
             if (!find_sources_of(p, l, own, &followed)) {
                 return false;
             }
-            if (!followed) {
+            if (!followed) { /* the others are looked at again */
                 make_do(p, l);
                 *changed = true;
-                return true;
             }
         }
     }
@@ -328,6 +327,23 @@ static bool push(search *s, uint32_t vertex)
     return true;
 }
 
+/* Of the loops between `loop` and itself the one with the fewest nodes. */
+static uint32_t smallest_on_the_way(const search *s, uint32_t loop)
+{
+    const reel__plan *p = s->p;
+    const uint32_t *todo = s->todo.data;
+    uint32_t smallest = loop;
+    for (size_t i = s->todo.count; i-- > 0 && todo[i] != p->nodes + loop;) {
+        uint32_t vertex = todo[i];
+        if (vertex >= p->nodes && s->state[vertex] == 1 &&
+            p->loops[vertex - p->nodes].steps * p->loops[vertex - p->nodes].items <
+                p->loops[smallest].steps * p->loops[smallest].items) {
+            smallest = vertex - p->nodes;
+        }
+    }
+    return smallest;
+}
+
 static bool look_at(search *s, uint32_t node)
 {
     const reel__plan *p = s->p;
@@ -337,7 +353,7 @@ static bool look_at(search *s, uint32_t node)
     uint32_t loop = p->loop_of[node];
     uint32_t vertex = loop == REEL__NONE ? node : p->nodes + loop;
     if (s->state[vertex] == 1 && loop != REEL__NONE) {
-        s->cyclic = loop;
+        s->cyclic = smallest_on_the_way(s, loop);
     }
     return s->state[vertex] != 0 || push(s, vertex);
 }
@@ -526,6 +542,37 @@ static void choose_order(reel__plan *p, uint32_t number)
     }
 }
 
+static void find_begin(reel__plan *p, uint32_t number)
+{
+    reel__loop *loop = &p->loops[number];
+    loop->begins_at = REEL__NONE;
+    for (uint32_t k = 0; k < loop->items; k++) {
+        uint32_t node = loop->item[k].member[0];
+        loop->begins_at = node < loop->begins_at ? node : loop->begins_at;
+    }
+}
+
+/* Those first that were recorded first: the others read them. */
+static bool choose_orders(reel__plan *p)
+{
+    uint32_t *order = reel__arena_take(p->t, &p->arena, (p->loop_count + 1) * sizeof *order);
+    if (order == NULL) {
+        return false;
+    }
+    for (uint32_t l = 0; l < p->loop_count; l++) {
+        find_begin(p, l);
+        uint32_t at = l;
+        for (; at > 0 && p->loops[order[at - 1]].begins_at > p->loops[l].begins_at; at--) {
+            order[at] = order[at - 1];
+        }
+        order[at] = l;
+    }
+    for (uint32_t i = 0; i < p->loop_count; i++) {
+        choose_order(p, order[i]);
+    }
+    return true;
+}
+
 bool reel__find_sources(reel__plan *p)
 {
     bool changed = true;
@@ -540,8 +587,5 @@ bool reel__find_sources(reel__plan *p)
         }
     }
     note_reads(p);
-    for (uint32_t l = 0; l < p->loop_count; l++) {
-        choose_order(p, l);
-    }
-    return true;
+    return choose_orders(p);
 }

@@ -150,11 +150,11 @@ static bool find_plan(reel_tape *t, size_t n, const uint32_t targets[])
     return reel__plan_deferred(t, n, targets, &found) && (found || reel__make_plan(t, n, targets));
 }
 
-bool reel__evaluate(reel_tape *t, size_t n, const uint32_t targets[],
-                    reel__evaluate_options options)
+static bool run_once(reel_tape *t, size_t n, const uint32_t targets[],
+                     reel__evaluate_options options)
 {
     reel__execution e = { .t = t, .options = options, .first = REEL__NONE };
-    bool fine = (options.replay || find_plan(t, n, targets)) && reel__schedule(&e, n, targets);
+    bool fine = reel__schedule(&e, n, targets);
     /* Reading step after step of a growing tape would otherwise start over each time. */
     t->retain = t->retain || e.saw_dropped;
     e.retain = t->options.eager || options.replay || (t->retain && t->pending.count == 0);
@@ -172,6 +172,30 @@ bool reel__evaluate(reel_tape *t, size_t n, const uint32_t targets[],
     }
     fine = fine && note_aliases(&e, n, targets);
     reel__unschedule(&e, fine);
+    return fine;
+}
+
+/* A plan keeps whole stacks of steps; where the limit does not allow that, nodes run one by one. */
+static bool run_within_limit(reel_tape *t, size_t n, const uint32_t targets[],
+                             reel__evaluate_options options)
+{
+    reel__error before = t->error;
+    if (run_once(t, n, targets, options)) {
+        return true;
+    }
+    if (t->plan == NULL || before.status != REEL_OK || t->error.status != REEL_MEMORY_LIMIT) {
+        return false;
+    }
+    t->error = before;
+    reel__leave_plan(t);
+    return run_once(t, n, targets, options);
+}
+
+bool reel__evaluate(reel_tape *t, size_t n, const uint32_t targets[],
+                    reel__evaluate_options options)
+{
+    bool fine =
+        (options.replay || find_plan(t, n, targets)) && run_within_limit(t, n, targets, options);
     t->evaluated = true;
     t->run_failed = t->run_failed || (!fine && !options.replay);
     if (fine) {
