@@ -168,11 +168,7 @@ static size_t copy_size(const reel_kernel_call *c, int input, size_t element)
     return needs_copy(c, input) ? (bytes + 63) & ~(size_t)63 : 0;
 }
 
-static size_t matmul_scratch(const reel_kernel_call *c, size_t element)
-{
-    return copy_size(c, 0, element) + copy_size(c, 1, element);
-}
-
+/* As it lies, or as its copy in the scratch will lie. */
 static factor get_factor(const reel_kernel_call *c, int input, size_t element)
 {
     const matmul_attributes *a = c->attributes;
@@ -182,7 +178,6 @@ static factor get_factor(const reel_kernel_call *c, int input, size_t element)
     }
     reel_tensor copy = { .shape = c->x[input].shape };
     copy.data = (char *)c->scratch + (input == 1 ? copy_size(c, 0, element) : 0);
-    reel__pack(&c->x[input], element, copy.data, c->threads);
     int64_t stride[REEL_MAX_RANK], next = 1;
     for (int i = copy.shape->rank - 1; i >= 0; i--) {
         stride[i] = next;
@@ -190,6 +185,16 @@ static factor get_factor(const reel_kernel_call *c, int input, size_t element)
     }
     copy.stride = stride;
     return look_at(&copy, transpose, input == 0);
+}
+
+static void make_copies(const reel_kernel_call *c, size_t element)
+{
+    for (int input = 0; input < 2; input++) {
+        if (needs_copy(c, input)) {
+            char *copy = (char *)c->scratch + (input == 1 ? copy_size(c, 0, element) : 0);
+            reel__pack(&c->x[input], element, copy, c->threads);
+        }
+    }
 }
 
 /* Whether the axes in front run on from the rows, so that all of them together are the rows of
@@ -249,17 +254,16 @@ typedef struct {
     reel__gemm_call first;
 } product;
 
-static void multiply(const product *p, int64_t batch)
+static void multiply(const product *p, int64_t batch, int threads, char *workspace)
 {
     reel__gemm_call g = p->first;
     g.a = p->a.data + offset_of(&p->a, &p->lead, batch) * (int64_t)p->element;
     g.b = p->b.data + offset_of(&p->b, &p->lead, batch) * (int64_t)p->element;
     g.c = (char *)g.c + (size_t)(batch * g.m * g.n) * p->element;
-    reel__gemm(p->dtype, g);
+    reel__gemm(p->dtype, g, threads, workspace);
 }
 
-/* Products below the second number are too small for BLAS to split; a batch below the first, for
- * us. */
+/* Products below the second number are too small to be split; a batch below the first, as well. */
 #define WORTH_THREADS 262144.0
 #define SMALL_PRODUCT 4194304.0
 
@@ -270,17 +274,20 @@ static bool split_batch(const reel__gemm_call *g, int64_t batch)
            (reel__blas_parallel() == 0 || reel__blas_parallel() == 2);
 }
 
-static void multiply_all(const product *p, int64_t batch, int threads)
+static void multiply_all(const product *p, int64_t batch, int threads, char *workspace)
 {
     if (threads < 2 || !split_batch(&p->first, batch)) {
         for (int64_t i = 0; i < batch; i++) {
-            multiply(p, i);
+            multiply(p, i, threads, workspace);
         }
         return;
     }
+    size_t bytes = reel__gemm_workspace(p->dtype, &p->first, 1);
 #pragma omp parallel for num_threads(threads) schedule(static)
-    for (int64_t i = 0; i < batch; i++) {
-        multiply(p, i);
+    for (int part = 0; part < threads; part++) {
+        for (int64_t i = batch * part / threads; i < batch * (part + 1) / threads; i++) {
+            multiply(p, i, 1, workspace + (size_t)part * bytes);
+        }
     }
 }
 
@@ -289,8 +296,7 @@ static void multiply_all(const product *p, int64_t batch, int threads)
 static bool multiply_prepared(const reel_kernel_call *c, const product *p)
 {
     reel__gemm_call g = p->first;
-    if (!(c->constant & 2u) || g.transpose_a || g.m > REEL__PACKED_ROWS || g.m == 0 || g.k == 0 ||
-        g.n < 4) {
+    if (!(c->constant & 2u) || g.transpose_a || g.m == 0 || g.k == 0 || g.n < 4) {
         return false;
     }
     g.a = p->a.data;
@@ -302,7 +308,7 @@ static bool multiply_prepared(const reel_kernel_call *c, const product *p)
     return true;
 }
 
-static void matmul(const reel_kernel_call *c, reel_dtype dtype, size_t element)
+static product look_at_product(const reel_kernel_call *c, reel_dtype dtype, size_t element)
 {
     product p = { .dtype = dtype, .element = element };
     p.a = get_factor(c, 0, element);
@@ -317,9 +323,24 @@ static void matmul(const reel_kernel_call *c, reel_dtype dtype, size_t element)
     g->accumulate = c->accumulate;
     suits_blas(&p.a, &g->transpose_a, &g->lda);
     suits_blas(&p.b, &g->transpose_b, &g->ldb);
+    return p;
+}
 
+static size_t matmul_scratch(const reel_kernel_call *c, size_t element)
+{
+    reel_dtype dtype = element == sizeof(float) ? REEL_F32 : REEL_F64;
+    product p = look_at_product(c, dtype, element);
+    return copy_size(c, 0, element) + copy_size(c, 1, element) +
+           reel__gemm_workspace(dtype, &p.first, c->threads);
+}
+
+static void matmul(const reel_kernel_call *c, reel_dtype dtype, size_t element)
+{
+    product p = look_at_product(c, dtype, element);
+    make_copies(c, element);
+    char *workspace = (char *)c->scratch + copy_size(c, 0, element) + copy_size(c, 1, element);
     if (p.lead.rank > 0 || !multiply_prepared(c, &p)) {
-        multiply_all(&p, reel_shape_size(p.lead), c->threads);
+        multiply_all(&p, reel_shape_size(p.lead), c->threads, workspace);
     }
 }
 

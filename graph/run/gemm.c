@@ -1,6 +1,9 @@
-/* gemm.c: products of matrices through CBLAS; products with a vector as such, which is several
- * times faster. */
+/* gemm.c: products of matrices, by our own tiles where they are made for the processor's instruction
+ * set and through CBLAS elsewhere; products with a column as such, which is several times faster. */
 #include "gemm.h"
+
+#include "blocked.h"
+#include "clones.h"
 
 #include <cblas.h>
 #include <limits.h>
@@ -109,7 +112,27 @@ static void clear_rows(const reel__gemm_call *c, size_t element)
     }
 }
 
-void reel__gemm(reel_dtype dtype, reel__gemm_call c)
+/* Which of the two depends on shape and instruction set alone, so that results can be repeated. Where
+ * the tiles are written for the vectors at hand they were never slower than OpenBLAS 0.3.21 at the
+ * sizes that recurrent networks have (bench/gemm.c): 1.0 to 1.3 times as fast as its SkylakeX kernels
+ * on 32 … 3,200 rows, and five times as fast where it does not know the processor and falls back to
+ * SSE. A matrix by a single column leaves tiles empty. */
+static bool is_ours(const reel__gemm_call *c)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    return c->n > 1 && (HAS_AVX512 || HAS_AVX2);
+#else
+    (void)c;
+    return false;
+#endif
+}
+
+size_t reel__gemm_workspace(reel_dtype dtype, const reel__gemm_call *c, int threads)
+{
+    return is_ours(c) ? reel__blocked_workspace(dtype, c, threads) : 0;
+}
+
+void reel__gemm(reel_dtype dtype, reel__gemm_call c, int threads, void *workspace)
 {
     size_t element = dtype == REEL_F32 ? sizeof(float) : sizeof(double);
     if (c.m == 0 || c.n == 0) {
@@ -117,6 +140,10 @@ void reel__gemm(reel_dtype dtype, reel__gemm_call c)
     }
     if (c.k == 0) {
         clear_rows(&c, element);
+        return;
+    }
+    if (is_ours(&c)) {
+        reel__gemm_blocked(dtype, &c, threads, workspace);
         return;
     }
     for (int64_t rows = c.m; rows > 0; rows -= c.m) {

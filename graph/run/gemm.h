@@ -1,4 +1,4 @@
-/* gemm.h: the one door to BLAS for products of matrices. Not installed. */
+/* gemm.h: the one door to products of matrices, our own and BLAS's. Not installed. */
 #ifndef REEL_GEMM_H
 #define REEL_GEMM_H
 
@@ -15,8 +15,10 @@ typedef struct {
     bool transpose_a, transpose_b, accumulate;
 } reel__gemm_call;
 
-/* Runs on as many threads as OpenMP gives the caller: on one inside a parallel region. */
-void reel__gemm(reel_dtype, reel__gemm_call);
+/* Bytes of 64-byte aligned workspace for a product. */
+size_t reel__gemm_workspace(reel_dtype, const reel__gemm_call *, int threads);
+/* Runs on `threads` threads; with 1 no team is started, so that it may be called inside one. */
+void reel__gemm(reel_dtype, reel__gemm_call, int threads, void *workspace);
 
 /* How this OpenBLAS makes its threads: 0 not at all, 1 by itself (pthread), 2 through OpenMP; -1
  * when BLAS is another one. Only 0 and 2 may be called from several threads at once without

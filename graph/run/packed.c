@@ -1,231 +1,133 @@
-/* packed.c: C [m,n] = A [m,k]·B [k,n] for packed B (after Goto & van de Geijn 2008, without the
- * packing of A).
+/* packed.c: C [m,n] = A [m,k]·B [k,n] for packed B (after Goto & van de Geijn 2008; the nearest
+ * cache holds rows of A instead of a panel of B, since there are so few rows in a recurrent step).
  *
- * B lies in panels of as many columns as a few vector registers hold, cut into blocks of DEPTH
- * rows so that a panel's block stays in the first-level cache while all rows of A pass it:
+ * B lies in panels, as wide as a tile, cut into blocks of the inner dimension:
  *
- *     block 0: panel 0 [DEPTH][width], panel 1 [DEPTH][width], …   block 1: …
+ *     block 0: panel 0 [depth][width], panel 1 [depth][width], …   block 1: …
  *
- * The last panel is filled up with zeros. A tile of C, a few rows by one panel, stays in
- * registers through the block. Vectors are the compiler's own type, so the text is the same for
- * every instruction set; the number of rows and registers suits each set's register file. / */
+ * The last panel is filled up with zeros.
+ */
 #include "packed.h"
 
 #include <string.h>
 
-#include "clones.h"
 #include "strides.h"
+#include "tile.h"
 
-#define DEPTH 256
-
-/* ---- the tile ------------------------------------------------------------------------------- */
-
-/* Tile of `rows` by `registers` vectors; both are constants where this is expanded. `columns` of
- * them are C's. */
-#define DEFINE_TILE(name, attribute, real, lanes, registers)                                       \
-    typedef real name##_vector __attribute__((vector_size(lanes * sizeof(real))));                 \
-    typedef real name##_loose                                                                      \
-        __attribute__((vector_size(lanes * sizeof(real)), aligned(sizeof(real))));                 \
-    attribute static inline __attribute__((always_inline)) void name##_rows(                       \
-        const int rows, int64_t k, const real *a, int64_t lda, const real *b, real *c,             \
-        int64_t ldc, bool add)                                                                     \
-    {                                                                                              \
-        name##_vector sum[8][registers];                                                           \
-        for (int i = 0; i < rows; i++) {                                                           \
-            for (int j = 0; j < registers; j++) {                                                  \
-                sum[i][j] =                                                                        \
-                    add ? (name##_vector) * (const name##_loose *)(c + i * ldc + j * lanes)        \
-                        : (name##_vector){ 0 };                                                    \
-            }                                                                                      \
-        }                                                                                          \
-        for (int64_t p = 0; p < k; p++) {                                                          \
-            const name##_vector *row = (const name##_vector *)(b + p * lanes * registers);         \
-            for (int i = 0; i < rows; i++) {                                                       \
-                real x = a[i * lda + p];                                                           \
-                for (int j = 0; j < registers; j++) {                                              \
-                    sum[i][j] += row[j] * x;                                                       \
-                }                                                                                  \
-            }                                                                                      \
-        }                                                                                          \
-        for (int i = 0; i < rows; i++) {                                                           \
-            for (int j = 0; j < registers; j++) {                                                  \
-                *(name##_loose *)(c + i * ldc + j * lanes) = (name##_loose)sum[i][j];              \
-            }                                                                                      \
-        }                                                                                          \
-    }                                                                                              \
-    attribute static void name(int rows, int64_t k, const void *a, int64_t lda, const void *b,     \
-                               void *c, int64_t ldc, bool add)                                     \
-    {                                                                                              \
-        switch (rows) {                                                                            \
-        case 1:                                                                                    \
-            name##_rows(1, k, a, lda, b, c, ldc, add);                                             \
-            break;                                                                                 \
-        case 2:                                                                                    \
-            name##_rows(2, k, a, lda, b, c, ldc, add);                                             \
-            break;                                                                                 \
-        case 3:                                                                                    \
-            name##_rows(3, k, a, lda, b, c, ldc, add);                                             \
-            break;                                                                                 \
-        case 4:                                                                                    \
-            name##_rows(4, k, a, lda, b, c, ldc, add);                                             \
-            break;                                                                                 \
-        default:                                                                                   \
-            name##_rows(8, k, a, lda, b, c, ldc, add);                                             \
-            break;                                                                                 \
-        }                                                                                          \
-    }
-
-typedef void (*tile_function)(int rows, int64_t k, const void *a, int64_t lda, const void *b,
-                              void *c, int64_t ldc, bool add);
-
-typedef struct {
-    tile_function tile;
-    int rows, width; /* of a full tile, in elements */
-    size_t element;
-} tile_kind;
-
-#define NO_ATTRIBUTE
-DEFINE_TILE(tile_f32, NO_ATTRIBUTE, float, 4, 3)
-DEFINE_TILE(tile_f64, NO_ATTRIBUTE, double, 2, 3)
-#if defined(__x86_64__) && defined(__GNUC__)
-DEFINE_TILE(tile_f32_avx2, FOR_AVX2, float, 8, 3)
-DEFINE_TILE(tile_f64_avx2, FOR_AVX2, double, 4, 3)
-DEFINE_TILE(tile_f32_avx512, FOR_AVX512, float, 16, 3)
-DEFINE_TILE(tile_f64_avx512, FOR_AVX512, double, 8, 3)
-#endif
-
-static tile_kind kind_of(reel_dtype dtype)
-{
-    bool single = dtype == REEL_F32;
-    size_t element = single ? sizeof(float) : sizeof(double);
-#if defined(__x86_64__) && defined(__GNUC__)
-    if (HAS_AVX512) {
-        return single ? (tile_kind){ tile_f32_avx512, 8, 48, element }
-                      : (tile_kind){ tile_f64_avx512, 8, 24, element };
-    }
-    if (HAS_AVX2) {
-        return single ? (tile_kind){ tile_f32_avx2, 4, 24, element }
-                      : (tile_kind){ tile_f64_avx2, 4, 12, element };
-    }
-#endif
-    return single ? (tile_kind){ tile_f32, 4, 12, element }
-                  : (tile_kind){ tile_f64, 4, 6, element };
-}
-
-/* ---- packing -------------------------------------------------------------------------------- */
-
-static int64_t panels_of(int64_t n, const tile_kind *kind)
-{
-    return (n + kind->width - 1) / kind->width;
-}
+/* ---- layout --------------------------------------------------------------------------------- */
 
 size_t reel__packed_size(reel_dtype dtype, int64_t k, int64_t n)
 {
-    tile_kind kind = kind_of(dtype);
-    return (size_t)(panels_of(n, &kind) * kind.width * k) * kind.element;
+    const reel__tile_kind *kind = reel__tile_kind_of(dtype);
+    return (size_t)(reel__pieces(n, kind->width) * kind->width * k) * kind->element;
 }
 
-static char *panel_at(const tile_kind *kind, const void *packed, int64_t k, int64_t panels,
-                      int64_t block, int64_t panel)
+void reel__pack_panel(const reel__tile_kind *kind, int64_t depth, int64_t columns, const char *b,
+                      int64_t row_stride, int64_t column_stride, char *out)
 {
-    int64_t depth = k - block < DEPTH ? k - block : DEPTH;
-    int64_t offset = (block * panels + panel * depth) * kind->width;
-    return (char *)packed + offset * (int64_t)kind->element;
-}
-
-static void pack_panel(const tile_kind *kind, int64_t depth, int64_t columns, const char *b,
-                       int64_t row_stride, int64_t column_stride, char *out)
-{
+    int64_t element = (int64_t)kind->element;
     for (int64_t p = 0; p < depth; p++) {
-        char *row = out + p * kind->width * (int64_t)kind->element;
-        reel__gather_run(b + p * row_stride * (int64_t)kind->element, column_stride, columns,
-                         kind->element, row);
-        memset(row + columns * (int64_t)kind->element, 0,
-               (size_t)(kind->width - columns) * kind->element);
+        char *row = out + p * kind->width * element;
+        reel__gather_run(b + p * row_stride * element, column_stride, columns, kind->element, row);
+        memset(row + columns * element, 0, (size_t)((kind->width - columns) * element));
     }
 }
 
 void reel__pack_factor(reel_dtype dtype, int64_t k, int64_t n, const void *b, int64_t row_stride,
                        int64_t column_stride, void *packed)
 {
-    tile_kind kind = kind_of(dtype);
-    int64_t panels = panels_of(n, &kind);
-    for (int64_t block = 0; block < k; block += DEPTH) {
-        for (int64_t panel = 0; panel < panels; panel++) {
-            int64_t first = panel * kind.width,
-                    columns = n - first < kind.width ? n - first : kind.width;
-            int64_t offset = block * row_stride + first * column_stride;
-            pack_panel(&kind, k - block < DEPTH ? k - block : DEPTH, columns,
-                       (const char *)b + offset * (int64_t)kind.element, row_stride, column_stride,
-                       panel_at(&kind, packed, k, panels, block, panel));
+    const reel__tile_kind *kind = reel__tile_kind_of(dtype);
+    int64_t element = (int64_t)kind->element, blocks = reel__pieces(k, kind->depth);
+    char *out = packed;
+    for (int64_t block = 0; block < blocks; block++) {
+        reel__span s = reel__block_at(k, blocks, block);
+        for (int64_t first = 0; first < n; first += kind->width) {
+            int64_t offset = s.start * row_stride + first * column_stride;
+            reel__pack_panel(kind, s.depth, reel__smaller(n - first, kind->width),
+                             (const char *)b + offset * element, row_stride, column_stride, out);
+            out += s.depth * kind->width * element;
         }
     }
 }
 
 /* ---- the product ---------------------------------------------------------------------------- */
 
-/* The last panel may be wider than what is left of C: its tile is computed beside and copied. */
-static void ragged_tile(const tile_kind *kind, int rows, int64_t k, const char *a, int64_t lda,
-                        const char *b, char *c, int64_t ldc, bool add, int64_t columns)
+/* Rows and columns of C that one thread computes. */
+typedef struct {
+    int64_t row, rows, column, columns;
+} area;
+
+/* One block by one group of panels. */
+static void run_group(const reel__tile_kind *kind, const reel__gemm_call *g, reel__span s,
+                      const char *b, area r)
 {
-    _Alignas(64) char beside[8 * 48 * sizeof(float)];
-    size_t bytes = (size_t)columns * kind->element, step = (size_t)kind->width * kind->element;
-    for (int i = 0; add && i < rows; i++) {
-        memcpy(beside + (size_t)i * step, c + (size_t)i * (size_t)ldc * kind->element, bytes);
-    }
-    kind->tile(rows, k, a, lda, b, beside, kind->width, add);
-    for (int i = 0; i < rows; i++) {
-        memcpy(c + (size_t)i * (size_t)ldc * kind->element, beside + (size_t)i * step, bytes);
+    int64_t element = (int64_t)kind->element, parts = reel__pieces(r.rows, kind->rows);
+    reel__tile t = { .depth = s.depth,
+                     .a_step = g->lda,
+                     .b = b,
+                     .b_step = kind->width,
+                     .b_panel = s.depth * kind->width,
+                     .c_step = g->ldc,
+                     .add = g->accumulate || s.start > 0 };
+    for (int64_t i = 0; i < parts; i++) {
+        int64_t from = r.row + r.rows * i / parts, to = r.row + r.rows * (i + 1) / parts;
+        t.a = (const char *)g->a + (from * g->lda + s.start) * element;
+        t.c = (char *)g->c + (from * g->ldc + r.column) * element;
+        reel__run_tiles(kind, (int)(to - from), t, r.columns, false);
     }
 }
 
-/* A block of one panel with all rows of A. */
-static void run_panel(const tile_kind *kind, const reel__gemm_call *g, int64_t block, int64_t panel,
-                      const char *b)
+static void run_area(const reel__tile_kind *kind, const reel__gemm_call *g, area r)
 {
-    int64_t depth = g->k - block < DEPTH ? g->k - block : DEPTH, first = panel * kind->width;
-    int64_t columns = g->n - first, element = (int64_t)kind->element;
-    bool add = g->accumulate || block > 0;
-    for (int64_t i = 0; i < g->m;) {
-        int64_t left = g->m - i;
-        int rows = left >= kind->rows ? kind->rows : left >= 4 ? 4 : (int)left;
-        const char *a = (const char *)g->a + (i * g->lda + block) * element;
-        char *c = (char *)g->c + (i * g->ldc + first) * element;
-        if (columns >= kind->width) {
-            kind->tile(rows, depth, a, g->lda, b, c, g->ldc, add);
-        } else {
-            ragged_tile(kind, rows, depth, a, g->lda, b, c, g->ldc, add, columns);
-        }
-        i += rows;
-    }
-}
-
-static void run_panels(const tile_kind *kind, const reel__gemm_call *g, int64_t from, int64_t to)
-{
-    int64_t panels = panels_of(g->n, kind);
-    for (int64_t block = 0; block < g->k; block += DEPTH) {
-        for (int64_t panel = from; panel < to; panel++) {
-            run_panel(kind, g, block, panel, panel_at(kind, g->b, g->k, panels, block, panel));
+    int64_t padded = reel__pieces(g->n, kind->width) * kind->width,
+            blocks = reel__pieces(g->k, kind->depth);
+    for (int64_t block = 0; block < blocks; block++) {
+        reel__span s = reel__block_at(g->k, blocks, block);
+        int64_t panel_bytes = s.depth * kind->width * (int64_t)kind->element;
+        int64_t group = REEL__GROUP_BYTES / panel_bytes * kind->width;
+        group = group < kind->width ? kind->width : group;
+        for (int64_t at = 0; at < r.columns; at += group) {
+            int64_t offset = s.start * padded + (r.column + at) * s.depth;
+            area part = { r.row, r.rows, r.column + at, reel__smaller(group, r.columns - at) };
+            run_group(kind, g, s, (const char *)g->b + offset * (int64_t)kind->element, part);
         }
     }
 }
 
-/* A thread costs a few microseconds: each gets at least so many multiplications. */
-#define WORK_A_THREAD 500000.0
+/* Whole tiles' rows or whole panels, whichever there are more of. */
+static area part_of(const reel__tile_kind *kind, const reel__gemm_call *g, int part, int parts)
+{
+    int64_t tiles = reel__pieces(g->m, kind->rows), panels = reel__pieces(g->n, kind->width);
+    if (tiles > panels) {
+        int64_t from = g->m * part / parts;
+        return (area){ from, g->m * (part + 1) / parts - from, 0, g->n };
+    }
+    int64_t from = panels * part / parts * kind->width;
+    int64_t to = reel__smaller(g->n, panels * (part + 1) / parts * kind->width);
+    return (area){ 0, g->m, from, to - from };
+}
+
+static int parts_of(const reel__tile_kind *kind, const reel__gemm_call *g, int threads)
+{
+    if (threads < 2) {
+        return 1;
+    }
+    double work = (double)g->m * (double)g->n * (double)g->k / REEL__WORK_A_THREAD;
+    int64_t tiles = reel__pieces(g->m, kind->rows), panels = reel__pieces(g->n, kind->width);
+    int64_t most = reel__smaller(threads, tiles > panels ? tiles : panels);
+    return work < (double)most ? (int)work : (int)most;
+}
 
 void reel__gemm_packed(reel_dtype dtype, const reel__gemm_call *g, int threads)
 {
-    tile_kind kind = kind_of(dtype);
-    int64_t panels = panels_of(g->n, &kind);
-    double work = (double)g->m * (double)g->n * (double)g->k / WORK_A_THREAD;
-    int parts = work < threads ? (int)work : threads;
-    parts = panels < parts ? (int)panels : parts;
+    const reel__tile_kind *kind = reel__tile_kind_of(dtype);
+    int parts = parts_of(kind, g, threads);
     if (parts < 2) {
-        run_panels(&kind, g, 0, panels);
+        run_area(kind, g, (area){ 0, g->m, 0, g->n });
         return;
     }
 #pragma omp parallel for num_threads(parts) schedule(static)
     for (int p = 0; p < parts; p++) {
-        run_panels(&kind, g, panels * p / parts, panels * (p + 1) / parts);
+        run_area(kind, g, part_of(kind, g, p, parts));
     }
 }

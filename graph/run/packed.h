@@ -1,13 +1,16 @@
 /* packed.h: products with a right factor that is used again and again: it is packed once into
  * the order in which the inner loop reads it. BLAS packs it anew for every call, which for the
- * few rows of a recurrent step costs as much as a third of the product. Not installed. */
+ * few rows of a recurrent step costs as much as a third of the product. Not installed.
+ *
+ * An element of C has the same bits whatever rows, columns and threads the call has: it is one
+ * chain of sums in the order of the inner dimension. So threads may share out a product's rows,
+ * each calling reel__gemm_packed for its own with threads = 1, which starts no team and takes no
+ * memory.
+ */
 #ifndef REEL_PACKED_H
 #define REEL_PACKED_H
 
 #include "gemm.h"
-
-/* Products with more rows than this are left to BLAS. */
-#define REEL__PACKED_ROWS 256
 
 /* Bytes of the packed B [k,n]. */
 size_t reel__packed_size(reel_dtype, int64_t k, int64_t n);

@@ -1,6 +1,8 @@
 /* tile.c: the tiles for each instruction set, and which one the processor has. */
 #include "tile.h"
 
+#include <string.h>
+
 #include "clones.h"
 
 /* A panel is two vectors wide: 32 floats with AVX-512, so that the widths of most layers are whole
@@ -74,4 +76,51 @@ const reel__tile_kind *reel__tile_kind_of(reel_dtype dtype)
     }
 #endif
     return single ? &f32_kind : &f64_kind;
+}
+
+/* ---- a row of tiles --------------------------------------------------------------------------- */
+
+/* The last panel may be wider than what is left of C: its tile is computed beside and copied. */
+static void ragged_tile(const reel__tile_kind *kind, reel__tile_function run, int rows,
+                        reel__tile t, int64_t columns)
+{
+    _Alignas(64) char beside[REEL__TILE_ROWS * REEL__TILE_BYTES];
+    size_t bytes = (size_t)columns * kind->element, step = (size_t)kind->width * kind->element;
+    size_t c_step = (size_t)t.c_step * kind->element;
+    char *c = t.c;
+    for (int i = 0; t.add && i < rows; i++) {
+        memcpy(beside + (size_t)i * step, c + (size_t)i * c_step, bytes);
+    }
+    t.c = beside;
+    t.c_step = kind->width;
+    run(&t);
+    for (int i = 0; i < rows; i++) {
+        memcpy(c + (size_t)i * c_step, beside + (size_t)i * step, bytes);
+    }
+}
+
+void reel__run_tiles(const reel__tile_kind *kind, int rows, reel__tile t, int64_t columns,
+                     bool interleaved)
+{
+    int64_t element = (int64_t)kind->element, width = kind->width;
+    reel__tile_function one = interleaved ? kind->interleaved[rows] : kind->plain[rows];
+    bool few = rows < 4 && !interleaved;
+    while (columns >= width) {
+        int64_t panels = 1;
+        if (few && kind->four[rows] && columns >= 4 * width) {
+            kind->four[rows](&t);
+            panels = 4;
+        } else if (few && columns >= 2 * width) {
+            kind->two[rows](&t);
+            panels = 2;
+        } else {
+            one(&t);
+        }
+        t.b = (const char *)t.b + panels * t.b_panel * element;
+        t.c = (char *)t.c + panels * width * element;
+        columns -= panels * width;
+    }
+    if (columns > 0) {
+        ragged_tile(kind, one, rows, t, columns);
+    }
 }

@@ -8,6 +8,8 @@
 #ifndef REEL_TILE_H
 #define REEL_TILE_H
 
+#include <stdbool.h>
+
 #include "../graph.h"
 
 #define REEL__TILE_ROWS 14   /* at most, for any instruction set */
@@ -37,5 +39,39 @@ typedef struct {
 } reel__tile_kind;
 
 const reel__tile_kind *reel__tile_kind_of(reel_dtype);
+
+/* A few rows, where the tile points, by panels of which `columns` columns are in C. */
+void reel__run_tiles(const reel__tile_kind *, int rows, reel__tile, int64_t columns,
+                     bool interleaved);
+/* `depth` rows of B, `columns` ≤ width of them, filled up with zeros. */
+void reel__pack_panel(const reel__tile_kind *, int64_t depth, int64_t columns, const char *b,
+                      int64_t row_stride, int64_t column_stride, char *out);
+
+static inline int64_t reel__smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+/* Into how many pieces of at most `most`. */
+static inline int64_t reel__pieces(int64_t n, int64_t most)
+{
+    return (n + most - 1) / most;
+}
+
+/* One block of the inner dimension. The blocks are of one size, or a last one could be too short to
+ * be worth reading C again. */
+typedef struct {
+    int64_t start, depth;
+} reel__span;
+static inline reel__span reel__block_at(int64_t k, int64_t blocks, int64_t block)
+{
+    int64_t start = k * block / blocks;
+    return (reel__span){ start, k * (block + 1) / blocks - start };
+}
+
+/* Panels that all rows of A pass before the next ones are read stay in the second-level cache
+ * meanwhile, with room for A and C beside them. */
+#define REEL__GROUP_BYTES 262144
+/* A thread costs a few microseconds: each gets at least so many multiplications. */
+#define REEL__WORK_A_THREAD 500000.0
 
 #endif

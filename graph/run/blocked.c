@@ -1,0 +1,190 @@
+/* blocked.c: large products by our own tiles (after Goto & van de Geijn 2008): for each block of the
+ * inner dimension a group of B's columns is packed into panels that stay in the second-level cache
+ * while all rows of A pass. A that is stored transposed is packed tile by tile; B is left where it
+ * lies when only a few rows would read what was packed. Each thread works on rows, or columns, of
+ * its own, with its own part of the workspace.
+ */
+#include "blocked.h"
+
+#include <string.h>
+
+#include "strides.h"
+#include "tile.h"
+
+typedef struct {
+    const reel__tile_kind *kind;
+    const reel__gemm_call *g;
+    int64_t element;
+    int64_t b_row, b_column; /* strides of op(B) */
+    bool in_place;           /* B is read where it lies */
+    int64_t group;           /* columns that are packed together */
+} product;
+
+/* Rows and columns of C that one thread computes. */
+typedef struct {
+    int64_t row, rows, column, columns;
+} area;
+
+static product plan(reel_dtype dtype, const reel__gemm_call *g)
+{
+    const reel__tile_kind *kind = reel__tile_kind_of(dtype);
+    product p = { .kind = kind, .g = g, .element = (int64_t)kind->element };
+    p.b_row = g->transpose_b ? 1 : g->ldb;
+    p.b_column = g->transpose_b ? g->ldb : 1;
+    p.in_place = !g->transpose_b && g->m <= kind->rows;
+    int64_t deepest = reel__smaller(g->k, kind->depth);
+    int64_t panels = REEL__GROUP_BYTES / (deepest * kind->width * p.element + 1);
+    panels = reel__smaller(panels, reel__pieces(g->n, kind->width));
+    p.group = (panels < 1 ? 1 : panels) * kind->width;
+    return p;
+}
+
+static int parts_of(const product *p, int threads)
+{
+    const reel__gemm_call *g = p->g;
+    double work = (double)g->m * (double)g->n * (double)g->k / REEL__WORK_A_THREAD;
+    int64_t tiles = reel__pieces(g->m, p->kind->rows), panels = reel__pieces(g->n, p->kind->width);
+    int64_t most = reel__smaller(threads, tiles > panels ? tiles : panels);
+    return work < (double)most ? (int)work : (int)most;
+}
+
+static int64_t rounded(int64_t bytes)
+{
+    return (bytes + 63) & ~(int64_t)63;
+}
+
+static int64_t bytes_of_group(const product *p)
+{
+    return rounded(reel__smaller(p->g->k, p->kind->depth) * p->group * p->element);
+}
+
+static int64_t bytes_of_tile(const product *p)
+{
+    return rounded(p->kind->depth * p->kind->rows * p->element);
+}
+
+static int64_t bytes_of_thread(const product *p)
+{
+    return bytes_of_group(p) + bytes_of_tile(p);
+}
+
+size_t reel__blocked_workspace(reel_dtype dtype, const reel__gemm_call *g, int threads)
+{
+    if (g->m == 0 || g->n == 0 || g->k == 0) {
+        return 0;
+    }
+    product p = plan(dtype, g);
+    return (size_t)bytes_of_thread(&p) * (size_t)(threads < 1 ? 1 : threads);
+}
+
+/* ---- packing -------------------------------------------------------------------------------- */
+
+static void pack_group(const product *p, reel__span s, int64_t column, int64_t columns, char *out)
+{
+    for (int64_t at = 0; at < columns; at += p->kind->width) {
+        const char *b =
+            (const char *)p->g->b + (s.start * p->b_row + (column + at) * p->b_column) * p->element;
+        reel__pack_panel(p->kind, s.depth, reel__smaller(columns - at, p->kind->width), b, p->b_row,
+                         p->b_column, out);
+        out += s.depth * p->kind->width * p->element;
+    }
+}
+
+/* Rows [row, row + rows) of op(A), stored [k,m], as [depth][rows]. */
+static void pack_rows(const product *p, reel__span s, int64_t row, int64_t rows, char *out)
+{
+    size_t bytes = (size_t)(rows * p->element);
+    const char *a = (const char *)p->g->a + (s.start * p->g->lda + row) * p->element;
+    for (int64_t i = 0; i < s.depth; i++) {
+        memcpy(out, a, bytes);
+        out += bytes;
+        a += p->g->lda * p->element;
+    }
+}
+
+/* ---- the product ---------------------------------------------------------------------------- */
+
+static void run_group(const product *p, reel__span s, area r, char *workspace)
+{
+    const reel__gemm_call *g = p->g;
+    char *a_packed = workspace + bytes_of_group(p);
+    reel__tile t = { .depth = s.depth, .c_step = g->ldc, .add = g->accumulate || s.start > 0 };
+    if (p->in_place) {
+        t.b = (const char *)g->b + (s.start * g->ldb + r.column) * p->element;
+        t.b_step = g->ldb;
+        t.b_panel = p->kind->width;
+    } else {
+        pack_group(p, s, r.column, r.columns, workspace);
+        t.b = workspace;
+        t.b_step = p->kind->width;
+        t.b_panel = s.depth * p->kind->width;
+    }
+    int64_t tiles = reel__pieces(r.rows, p->kind->rows);
+    for (int64_t i = 0; i < tiles; i++) {
+        int64_t from = r.row + r.rows * i / tiles, to = r.row + r.rows * (i + 1) / tiles;
+        t.a = (const char *)g->a + (from * g->lda + s.start) * p->element;
+        t.a_step = g->lda;
+        if (g->transpose_a) {
+            pack_rows(p, s, from, to - from, a_packed);
+            t.a = a_packed;
+        }
+        t.c = (char *)g->c + (from * g->ldc + r.column) * p->element;
+        reel__run_tiles(p->kind, (int)(to - from), t, r.columns, g->transpose_a);
+    }
+}
+
+/* What the last panel lacks of B cannot be read in place. */
+static void run_last_panel(const product *p, reel__span s, area r, char *workspace)
+{
+    product packed = *p;
+    packed.in_place = false;
+    run_group(&packed, s, r, workspace);
+}
+
+static void run_area(const product *p, area r, char *workspace)
+{
+    int64_t blocks = reel__pieces(p->g->k, p->kind->depth), width = p->kind->width;
+    for (int64_t block = 0; block < blocks; block++) {
+        reel__span s = reel__block_at(p->g->k, blocks, block);
+        int64_t whole = p->in_place ? r.columns / width * width : r.columns;
+        int64_t group = p->in_place ? whole : p->group;
+        for (int64_t at = 0; at < whole; at += group) {
+            area part = { r.row, r.rows, r.column + at, reel__smaller(group, whole - at) };
+            run_group(p, s, part, workspace);
+        }
+        if (whole < r.columns) {
+            area part = { r.row, r.rows, r.column + whole, r.columns - whole };
+            run_last_panel(p, s, part, workspace);
+        }
+    }
+}
+
+/* Whole tiles' rows or whole panels, whichever there are more of. */
+static area part_of(const product *p, int part, int parts)
+{
+    const reel__gemm_call *g = p->g;
+    int64_t tiles = reel__pieces(g->m, p->kind->rows), width = p->kind->width;
+    int64_t panels = reel__pieces(g->n, width);
+    if (tiles > panels) {
+        int64_t from = g->m * part / parts;
+        return (area){ from, g->m * (part + 1) / parts - from, 0, g->n };
+    }
+    int64_t from = panels * part / parts * width;
+    int64_t to = reel__smaller(g->n, panels * (part + 1) / parts * width);
+    return (area){ 0, g->m, from, to - from };
+}
+
+void reel__gemm_blocked(reel_dtype dtype, const reel__gemm_call *g, int threads, void *workspace)
+{
+    product p = plan(dtype, g);
+    int parts = parts_of(&p, threads);
+    if (parts < 2) {
+        run_area(&p, (area){ 0, g->m, 0, g->n }, workspace);
+        return;
+    }
+    int64_t bytes = bytes_of_thread(&p);
+#pragma omp parallel for num_threads(parts) schedule(static)
+    for (int i = 0; i < parts; i++) {
+        run_area(&p, part_of(&p, i, parts), (char *)workspace + i * bytes);
+    }
+}
