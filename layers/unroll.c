@@ -155,38 +155,47 @@ static bool make_log(rollout *r)
 
 /* ---- one step ------------------------------------------------------------------------------ */
 
-/* `what` is "the output" or "state[1]". */
-static bool check_returned(rollout *r, int64_t t, const char *what, reel_var v)
+#define THE_OUTPUT (-1)
+
+static const char *name_of(int k, char what[32])
 {
+    if (k == THE_OUTPUT) {
+        return "the output";
+    }
+    snprintf(what, 32, "state[%d]", k);
+    return what;
+}
+
+static bool check_returned(rollout *r, int64_t t, int k, reel_var v)
+{
+    char what[32];
     if (reel__is_absent(v)) {
         return FAIL(r, REEL_BAD_HANDLE, "step %lld: the cell gave an absent handle as %s",
-                    (long long)t, what);
+                    (long long)t, name_of(k, what));
     }
     if (!is_good(r, v)) {
         return FAIL(r, REEL_BAD_HANDLE, "step %lld: the cell gave a poisoned handle as %s",
-                    (long long)t, what);
+                    (long long)t, name_of(k, what));
     }
     return true;
 }
 
 static bool check_state(rollout *r, int64_t t, int k, reel_var next)
 {
-    char what[16];
-    snprintf(what, sizeof what, "state[%d]", k);
-    if (!check_returned(r, t, what, next)) {
+    if (!check_returned(r, t, k, next)) {
         return false;
     }
     reel_shape shape = reel_shape_of(next), expected = REEL_SHAPE(r->batch, r->cell.width[k]);
     if (!reel_shape_equal(shape, expected)) {
-        return FAIL(r, REEL_BAD_SHAPE, "step %lld: %s became %s, expected %s", (long long)t, what,
-                    REEL_SHAPE_TEXT(shape), REEL_SHAPE_TEXT(expected));
+        return FAIL(r, REEL_BAD_SHAPE, "step %lld: state[%d] became %s, expected %s", (long long)t,
+                    k, REEL_SHAPE_TEXT(shape), REEL_SHAPE_TEXT(expected));
     }
     return true;
 }
 
 static bool check_step(rollout *r, int64_t t, reel_var output, const reel_var next[])
 {
-    if (!check_returned(r, t, "the output", output)) {
+    if (!check_returned(r, t, THE_OUTPUT, output)) {
         return false;
     }
     reel_shape shape = reel_shape_of(output);

@@ -90,13 +90,25 @@ static void pack_group(const product *p, reel__span s, int64_t column, int64_t c
     }
 }
 
+/* Few bytes, for which a call of memcpy takes longer than the copy. */
+static inline void copy_words(char *to, const char *from, size_t bytes)
+{
+    size_t i = 0;
+    for (; i + 8 <= bytes; i += 8) {
+        memcpy(to + i, from + i, 8);
+    }
+    if (i < bytes) {
+        memcpy(to + i, from + i, 4);
+    }
+}
+
 /* Rows [row, row + rows) of op(A), stored [k,m], as [depth][rows]. */
 static void pack_rows(const product *p, reel__span s, int64_t row, int64_t rows, char *out)
 {
     size_t bytes = (size_t)(rows * p->element);
     const char *a = (const char *)p->g->a + (s.start * p->g->lda + row) * p->element;
     for (int64_t i = 0; i < s.depth; i++) {
-        memcpy(out, a, bytes);
+        copy_words(out, a, bytes);
         out += bytes;
         a += p->g->lda * p->element;
     }
@@ -127,6 +139,7 @@ static void run_group(const product *p, reel__span s, area r, char *workspace)
         if (g->transpose_a) {
             pack_rows(p, s, from, to - from, a_packed);
             t.a = a_packed;
+            t.a_step = to - from;
         }
         t.c = (char *)g->c + (from * g->ldc + r.column) * p->element;
         reel__run_tiles(p->kind, (int)(to - from), t, r.columns, g->transpose_a);

@@ -17,7 +17,7 @@
 
 typedef struct {
     int64_t depth;
-    const void *a; /* rows a_step elements apart; or interleaved, [depth][rows] */
+    const void *a; /* rows a_step elements apart; or interleaved: [depth][a_step] */
     int64_t a_step;
     const void *b; /* panels b_panel elements apart, their rows b_step */
     int64_t b_step, b_panel;

@@ -51,7 +51,7 @@ TARGET ALWAYS_INLINE void NAME(run)(const int rows, const int panels, const bool
                                AHEAD * b_step);
         }
 #endif
-        a += interleaved ? rows : 1;
+        a += interleaved ? a_step : 1;
         b += b_step;
     }
     UNROLLED
