@@ -23,7 +23,7 @@ typedef enum {
 typedef struct {
     item_kind kind;
     bool here, rowed, across, stored, placed, done;
-    uint32_t term; /* of a carried sum: its item */
+    uint32_t term, sum; /* of a carried sum: what it adds, and where */
     reel__place place;
 } item_state;
 
@@ -231,36 +231,71 @@ static bool is_ring(const compiler *c, const reel__item *item)
     return item->lead < 4 && item->begin == 0 && item->end == loop->steps;
 }
 
-/* G = G + f, carried along and read at the end alone: where f's kernel can add, it adds to G. */
-static bool find_carried_sum(compiler *c, uint32_t k)
+/* A sum of the item's own shape; the rest of what it adds to is input i. */
+static bool adds_kernel(const compiler *c, uint32_t k, uint32_t i)
 {
     const reel__item *item = item_at(c, k);
-    const reel__loop *loop = &c->p->loops[c->loop];
-    const reel__shape_entry *shape = shape_of(c, k);
-    if (!node_of(c, k)->op->sums || item->inputs != 2 || item->lead != 1 ||
-        item->joined != REEL__NONE || !is_ring(c, item) ||
-        reel__count_readers(c->p, c->loop, k) != 1) {
+    const reel__source *f = &item->in[1 - i];
+    if (!reel__is_own(f, c->loop) || !c->state[f->item].here) {
         return false;
     }
-    for (uint32_t i = 0; i < 2; i++) {
-        const reel__source *self = &item->in[i], *f = &item->in[1 - i];
-        if (self->kind != REEL__ITEM || self->loop != c->loop || self->item != k ||
-            self->offset != -1 || !reel__is_own(f, c->loop) || !c->state[f->item].here) {
-            continue;
-        }
-        const reel__item *term = item_at(c, f->item);
-        bool fits = c->state[f->item].kind == AS_KERNEL && node_of(c, f->item)->op->accumulates &&
-                    shape_of(c, f->item) == shape && !c->state[f->item].stored &&
-                    term->joined == REEL__NONE && term->begin == 0 && term->end == loop->steps &&
-                    reel__count_readers(c->p, c->loop, f->item) == 1;
-        if (fits) {
-            c->state[k].kind = AS_SUM;
-            c->state[k].term = f->item;
-            c->state[f->item].kind = AS_TERM;
-            return true;
-        }
+    const reel__item *term = item_at(c, f->item);
+    return c->state[f->item].kind == AS_KERNEL && node_of(c, f->item)->op->accumulates &&
+           shape_of(c, f->item) == shape_of(c, k) && !c->state[f->item].stored &&
+           term->joined == REEL__NONE && term->begin == 0 &&
+           term->end == c->p->loops[c->loop].steps &&
+           reel__count_readers(c->p, c->loop, f->item) == 1;
+}
+
+static bool is_plain_sum(const compiler *c, uint32_t k)
+{
+    const reel__item *item = item_at(c, k);
+    return c->state[k].here && node_of(c, k)->op->sums && item->inputs == 2 && !item->varies &&
+           item->joined == REEL__NONE && reel__count_readers(c->p, c->loop, k) == 1;
+}
+
+/* The input of sum k that the sum goes on from: itself, a copy ago, or a sum that nobody else reads. */
+static bool goes_on_from(const compiler *c, uint32_t last, uint32_t k, uint32_t i)
+{
+    const reel__source *s = &item_at(c, k)->in[i];
+    if (s->kind != REEL__ITEM || s->loop != c->loop || s->scale != 1) {
+        return false;
     }
-    return false;
+    return s->item == last ? s->offset == -1
+                           : s->offset == 0 && is_plain_sum(c, s->item) &&
+                                 !c->state[s->item].stored && item_at(c, s->item)->begin == 0;
+}
+
+#define MOST_TERMS 8
+
+/* G = (G + f) + g …, carried along and read at the end alone: where the terms' kernels can add, they
+ * add to G. */
+static void find_carried_sum(compiler *c, uint32_t last)
+{
+    uint32_t sum[MOST_TERMS], rest[MOST_TERMS], n = 0, k = last;
+    const reel__item *item = item_at(c, last);
+    if (!is_plain_sum(c, last) || item->lead != 1 || !is_ring(c, item)) {
+        return;
+    }
+    do {
+        uint32_t i = 0;
+        while (i < 2 && !(goes_on_from(c, last, k, i) && adds_kernel(c, k, i))) {
+            i++;
+        }
+        if (i == 2 || n == MOST_TERMS) {
+            return;
+        }
+        sum[n] = k;
+        rest[n++] = i;
+        k = item_at(c, k)->in[i].item;
+    } while (k != last);
+    for (uint32_t j = 0; j < n; j++) {
+        uint32_t term = item_at(c, sum[j])->in[1 - rest[j]].item;
+        c->state[sum[j]].kind = AS_SUM;
+        c->state[sum[j]].term = term;
+        c->state[sum[j]].sum = last;
+        c->state[term].kind = AS_TERM;
+    }
 }
 
 static bool start_items(compiler *c)
@@ -390,6 +425,11 @@ static bool find_place(compiler *c, uint32_t k)
     }
     if (state->stored) {
         return place_stored(c, k);
+    }
+    if (state->kind == AS_SUM) {
+        state->placed = find_place(c, state->sum);
+        state->place = c->state[state->sum].place;
+        return state->placed;
     }
     const reel__shape_entry *shape = shape_of(c, k);
     int64_t width = shape->size;

@@ -4,6 +4,7 @@
 
 #include "blocked.h"
 #include "clones.h"
+#include "dots.h"
 
 #include <cblas.h>
 #include <limits.h>
@@ -112,24 +113,46 @@ static void clear_rows(const reel__gemm_call *c, size_t element)
     }
 }
 
+/* y = Aᵀ·x as the row xᵀ·A, where x and y are contiguous. */
+static bool turn_column(reel__gemm_call *c)
+{
+    bool fits = c->n == 1 && c->m > 1 && c->transpose_a && (c->transpose_b || c->ldb == 1) &&
+                c->ldc == 1;
+    if (fits) {
+        reel__gemm_call turned = { .m = 1, .n = c->m, .k = c->k, .a = c->b, .b = c->a, .c = c->c };
+        turned.lda = c->k;
+        turned.ldb = c->lda;
+        turned.ldc = c->m;
+        turned.accumulate = c->accumulate;
+        *c = turned;
+    }
+    return fits;
+}
+
 /* Which of the two depends on shape and instruction set alone, so that results can be repeated. Where
  * the tiles are written for the vectors at hand they were never slower than OpenBLAS 0.3.21 at the
  * sizes that recurrent networks have (bench/gemm.c): 1.0 to 1.3 times as fast as its SkylakeX kernels
  * on 32 … 3,200 rows, and five times as fast where it does not know the processor and falls back to
  * SSE. A matrix by a single column leaves tiles empty. */
-static bool is_ours(const reel__gemm_call *c)
+static bool has_tiles(void)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
-    return c->n > 1 && (HAS_AVX512 || HAS_AVX2);
+    return HAS_AVX512 || HAS_AVX2;
 #else
-    (void)c;
     return false;
 #endif
 }
 
+static bool is_ours(const reel__gemm_call *c)
+{
+    return c->n > 1 && has_tiles();
+}
+
 size_t reel__gemm_workspace(reel_dtype dtype, const reel__gemm_call *c, int threads)
 {
-    return is_ours(c) ? reel__blocked_workspace(dtype, c, threads) : 0;
+    reel__gemm_call turned = *c;
+    turn_column(&turned);
+    return is_ours(&turned) ? reel__blocked_workspace(dtype, &turned, threads) : 0;
 }
 
 void reel__gemm(reel_dtype dtype, reel__gemm_call c, int threads, void *workspace)
@@ -140,6 +163,13 @@ void reel__gemm(reel_dtype dtype, reel__gemm_call c, int threads, void *workspac
     }
     if (c.k == 0) {
         clear_rows(&c, element);
+        return;
+    }
+    if (has_tiles()) {
+        turn_column(&c);
+    }
+    if (has_tiles() && reel__are_dots(&c)) {
+        reel__gemm_dots(dtype, &c);
         return;
     }
     if (is_ours(&c)) {
