@@ -116,8 +116,8 @@ static void clear_rows(const reel__gemm_call *c, size_t element)
 /* y = Aᵀ·x as the row xᵀ·A, where x and y are contiguous. */
 static bool turn_column(reel__gemm_call *c)
 {
-    bool fits = c->n == 1 && c->m > 1 && c->transpose_a && (c->transpose_b || c->ldb == 1) &&
-                c->ldc == 1;
+    bool fits =
+        c->n == 1 && c->m > 1 && c->transpose_a && (c->transpose_b || c->ldb == 1) && c->ldc == 1;
     if (fits) {
         reel__gemm_call turned = { .m = 1, .n = c->m, .k = c->k, .a = c->b, .b = c->a, .c = c->c };
         turned.lda = c->k;

@@ -1,0 +1,345 @@
+"""What is measured, target by target. Each function runs its comparisons and gives sections (tables) and
+verdicts; TARGETS at the end lists them."""
+from dataclasses import dataclass, field
+
+from harness import PEERS, Failure, number
+
+#        T, B, I, H
+ROWS = [(64, 1, 64, 64), (64, 16, 64, 64), (64, 32, 128, 128), (100, 32, 256, 256), (35, 20, 650, 650),
+        (64, 64, 512, 512), (1000, 1, 32, 32)]
+QUICK_ROWS = [(64, 16, 64, 64), (100, 32, 256, 256)]
+MIDDLE = (100, 32, 256, 256)
+# label → who computes it, under which name
+LSTM = {"naive": ("step", "naive-lstm"), "merged": ("step", "lstm"), "limit": ("limit", "lstm"),
+        "nn.LSTM": ("torch", "nn.LSTM"), "JAX": ("jax", "lstm"), "kann": ("kann", "lstm"), "DyNet": ("dynet", "lstm")}
+GRU = {"reel": ("step", "gru"), "nn.GRU": ("torch", "nn.GRU"), "JAX": ("jax", "gru")}
+RNN = {"reel": ("step", "rnn"), "nn.RNN": ("torch", "nn.RNN"), "JAX": ("jax", "rnn")}
+RIVALS = ("nn.LSTM", "nn.GRU", "nn.RNN", "JAX", "DyNet")
+CUSTOM = {"peephole LSTM": "peephole", "LSTM, layer norm on the gates": "layer-norm", "minimal gated unit": "minimal",
+          "LSTM attending to a memory": "attention", "LSTM in a plain C loop": "loop-lstm",
+          "LSTM, four gates on [h, x]": "naive-lstm"}
+
+
+@dataclass
+class Section:
+    title: str
+    columns: list
+    rows: list = field(default_factory=list)
+    note: str = ""
+
+
+@dataclass
+class Verdict:
+    target: int
+    text: str
+    figure: str
+    met: bool | None  # None: not measured
+
+
+@dataclass
+class Plan:
+    rows: list
+    threads: list
+    quick: bool
+    lstm: dict = field(default_factory=dict)  # (row, threads) → results of LSTM, for targets 1 and 2
+
+
+def name_of(row, threads=None):
+    return ",".join(map(str, row)) + (f", {threads} thread{'s' if threads > 1 else ''}" if threads else "")
+
+
+def verdict(target, text, figures, goal, at_least=True, unit="×"):
+    """figures: {where: figure}; met where the worst of them is."""
+    if not figures:
+        return Verdict(target, text, "not measured", None)
+    where = (min if at_least else max)(figures, key=figures.get)
+    fine = [f >= goal if at_least else f <= goal for f in figures.values()]
+    figure = f"{number(figures[where])}{unit}"
+    if len(figures) > 1:
+        figure = f"worst {figure} at {where}; {sum(fine)} of {len(figures)} rows"
+    return Verdict(target, text, figure, all(fine))
+
+
+def milliseconds(results, label):
+    return f"{number(results[label].ms)} ({results[label].spread})" if label in results else "–"
+
+
+def times(results, label, reference):
+    """A peer's time, and how much faster than it the reference is."""
+    if label not in results or reference not in results:
+        return "–"
+    return f"{number(results[label].ms)} = {results[label].ms / results[reference].ms:.2f}×"
+
+
+def fastest_rival(results):
+    return min((results[r].ms for r in RIVALS if r in results), default=None)
+
+
+# ---- 1: against the vendors' layers ----------------------------------------------------------------
+
+def lstm_results(bench, plan):
+    for threads in plan.threads:
+        for row in plan.rows:
+            if (row, threads) not in plan.lstm:
+                plan.lstm[row, threads] = bench.compare(LSTM, row, threads)
+                print(f"  LSTM {name_of(row, threads)}: " + ", ".join(
+                    f"{label} {number(r.ms)}" for label, r in plan.lstm[row, threads].items()), flush=True)
+    return plan.lstm
+
+
+def layer_section(bench, plan, title, contenders, results):
+    peers = [label for label, (who, _) in contenders.items() if who in PEERS or bench.has(who)]
+    own = [label for label, (who, _) in contenders.items() if who == "step"]
+    section = Section(title, ["T,B,I,H", "threads", *(f"{o}, ms (spread)" for o in own), *peers])
+    for (row, threads), r in results.items():
+        section.rows.append([name_of(row), threads, *(milliseconds(r, o) for o in own),
+                             *(times(r, peer, own[-1]) for peer in peers)])
+    return section
+
+
+def layers(bench, plan):
+    lstm = lstm_results(bench, plan)
+    others = {}
+    for kind, contenders in (("GRU", GRU), ("RNN", RNN)):
+        others[kind] = {(row, t): bench.compare(contenders, row, t) for t in plan.threads for row in plan.rows}
+    sections = [layer_section(bench, plan, "LSTM; × is how much faster the merged form is", LSTM, lstm),
+                layer_section(bench, plan, "GRU", GRU, others["GRU"]),
+                layer_section(bench, plan, "RNN", RNN, others["RNN"])]
+    verdicts = []
+    for form in ("naive", "merged"):
+        figures = {name_of(*where): fastest_rival(r) / r[form].ms for where, r in lstm.items()
+                   if form in r and fastest_rival(r)}
+        verdicts.append(verdict(1, f"LSTM, {form} form, ≥ 1.5× the fastest peer", figures, 1.5))
+    apart = {name_of(*where): 100 * abs(r["naive"].ms / r["merged"].ms - 1) for where, r in lstm.items()
+             if "naive" in r and "merged" in r}
+    verdicts.append(verdict(1, "both forms within 10 %", apart, 10, at_least=False, unit=" %"))
+    for kind, all_results in others.items():
+        figures = {name_of(*where): fastest_rival(r) / r["reel"].ms for where, r in all_results.items()
+                   if "reel" in r and fastest_rival(r)}
+        verdicts.append(verdict(1, f"{kind} ≥ 1.5× the faster of nn.{kind} and JAX", figures, 1.5))
+    return sections, verdicts
+
+
+# ---- 2: against what could be ----------------------------------------------------------------------
+
+def peak_of(bench, threads):
+    """GF/s of a large square product, by whoever is best at it."""
+    found = {}
+    for _ in range(bench.rounds):
+        try:
+            rates = {f"{k}'s": v for k, v in bench.ask("peak", [threads], threads).items()}
+            if bench.has("torch"):
+                rates["torch.mm"] = bench.ask("torch", ["product", threads], threads)["gflops"]
+        except Failure as failure:
+            bench.failures.append(f"peak: {failure}")
+            break
+        found = {k: max(rate, found.get(k, 0)) for k, rate in rates.items()}
+    return found
+
+
+def limit(bench, plan):
+    lstm = lstm_results(bench, plan)
+    peaks = {threads: peak_of(bench, threads) for threads in plan.threads}
+    section = Section("LSTM against the hand-written reference and the machine's sgemm",
+                      ["T,B,I,H", "threads", "limit, ms (spread)", "its products", "naive: speed of the limit's",
+                       "merged", "merged, GF/s", "of the peak"])
+    of_limit, of_peak = {}, {}
+    for (row, threads), r in lstm.items():
+        peak = max(peaks[threads].values(), default=None)
+        rate = r["merged"].answer["gflop"] * 1e3 / r["merged"].ms if "merged" in r else None
+        share = {form: r["limit"].ms / r[form].ms for form in ("naive", "merged") if form in r and "limit" in r}
+        of_limit |= {f"{name_of(row, threads)} ({form})": f for form, f in share.items()}
+        if rate and peak and row[1] >= 16 and row[3] >= 128:
+            of_peak[name_of(row, threads)] = 100 * rate / peak
+        answer = r["limit"].answer if "limit" in r else {}
+        section.rows.append([name_of(row), threads, milliseconds(r, "limit"),
+                             f"{answer.get('recurrent', '–')}; {answer.get('large', '–')}",
+                             *(f"{share[form]:.2f}" if form in share else "–" for form in ("naive", "merged")),
+                             number(rate) if rate else "–", f"{100 * rate / peak:.0f} %" if rate and peak else "–"])
+    section.note = "sgemm, GF/s: " + "; ".join(f"{t} thread{'s' if t > 1 else ''}: " + ", ".join(
+        f"{k} {v:.0f}" for k, v in p.items()) for t, p in peaks.items())
+    return [section], [verdict(2, "LSTM ≥ 0.85 of the hand-written reference's speed", of_limit, 0.85),
+                       verdict(2, "whole step ≥ 75 % of the sgemm peak where B ≥ 16, H ≥ 128", of_peak, 75, unit=" %")]
+
+
+# ---- 3: cells of one's own -------------------------------------------------------------------------
+
+def custom(bench, plan):
+    section = Section(f"cells of one's own, T,B,I,H = {name_of(MIDDLE)}",
+                      ["cell", "threads", "reel, ms (spread)", "PyTorch eager", "GF/s", "of reel_lstm's"])
+    contenders = {"plain": ("step", "lstm")}
+    for title, cell in CUSTOM.items():
+        contenders |= {title: ("step", cell), f"{title}, eager": ("torch", cell)}
+    pairs = [(title, f"{title}, eager") for title in CUSTOM]
+    faster, rates = {}, {}
+    for threads in plan.threads[:1] if plan.quick else plan.threads:
+        r = bench.compare(contenders, MIDDLE, threads, agree=pairs)
+        rate = {label: of.answer["gflop"] * 1e3 / of.ms for label, of in r.items() if "gflop" in of.answer}
+        for title, eager in pairs:
+            where = f"{title}, {threads} thread{'s' if threads > 1 else ''}"
+            if title in r and eager in r:
+                faster[where] = r[eager].ms / r[title].ms
+            if title in rate and "plain" in rate:
+                rates[where] = rate[title] / rate["plain"]
+            section.rows.append([title, threads, milliseconds(r, title), times(r, eager, title),
+                                 number(rate[title]) if title in rate else "–",
+                                 f"{rates[where]:.2f}" if where in rates else "–"])
+    return [section], [verdict(3, "cells of one's own ≥ 2× PyTorch eager", faster, 2),
+                       verdict(3, "their flop rate ≥ 0.7 of reel_lstm's", rates, 0.7, unit="")]
+
+
+# ---- 4: overhead -----------------------------------------------------------------------------------
+
+def nanoseconds_a_node(bench):
+    row = (200, 1, 4, 4)
+    r = bench.compare({"reel": ("step", "lstm")}, row, 1)["reel"]
+    return row, r, r.ms * 1e6 / r.answer["nodes"]
+
+
+def first_step(bench, row):
+    """Milliseconds that the first step takes longer than a later one."""
+    extra = [a["first"] - a["ms"] for a in (bench.call("step", "step", "lstm", row, 1) for _ in range(bench.rounds))]
+    return sorted(extra)[len(extra) // 2]
+
+
+def slopes(bench, plan):
+    """ns that one more time step costs, between lengths ten times apart."""
+    lengths = [10, 100, 1000, 10000] + ([] if plan.quick else [100000])
+    ms = {}
+    for steps in lengths:
+        r = bench.compare({"reel": ("step", "lstm")}, (steps, 1, 32, 32), 1, rounds=2 if steps > 10000 else None)
+        ms[steps] = r["reel"].ms
+    slope = {f"{a} to {b}": 1e6 * (ms[b] - ms[a]) / (b - a) for a, b in zip(lengths, lengths[1:])}
+    return {steps: 1e6 * t / steps for steps, t in ms.items()}, slope
+
+
+def overhead(bench, plan):
+    section = Section("overhead, one thread", ["what", "figure"])
+    row, r, per_node = nanoseconds_a_node(bench)
+    section.rows.append([f"a step seen before, {name_of(row)}: {r.answer['nodes']} nodes in {number(r.ms)} ms",
+                         f"{number(per_node)} ns a node, arithmetic included"])
+    record = bench.ask("record", [], 1)
+    section.rows.append(["recording alone (goal 60 ns)", ", ".join(
+        f"{k[:-3]} {v} ns" for k, v in record.items() if k.endswith("_ns")) + f"; {record['node_bytes']} bytes a node"])
+    verdicts = [verdict(4, "a recorded node of a step seen before ≤ 100 ns", {"": per_node}, 100, False, " ns")]
+    for row, goal in ((MIDDLE, 50), ((1000, 1, 32, 32), 200)):
+        ms = first_step(bench, row)
+        section.rows.append([f"planning: first step less a later one, {name_of(row)}", f"{number(ms)} ms"])
+        verdicts.append(verdict(4, f"planning T = {row[0]} ≤ {goal} ms", {"": ms}, goal, False, " ms"))
+    per_step, slope = slopes(bench, plan)
+    section.rows += [[f"a time step of T = {steps}, B 1, H 32", f"{number(ns)} ns"] for steps, ns in per_step.items()]
+    section.rows += [[f"one more time step from T = {k}", f"{number(ns)} ns"] for k, ns in slope.items()]
+    middle = sorted(slope.values())[len(slope) // 2]
+    verdicts.append(verdict(4, f"linear in T from 10 to {max(per_step)}: slopes within 10 %",
+                            {f"T = {k}": 100 * abs(ns / middle - 1) for k, ns in slope.items()}, 10, False, " %"))
+    lengths = bench.call("lengths", "", "lstm", (64, 16, 64, 64), 1)
+    section.rows.append(["eight lengths in turn, from 32 to 64, B 16, H 64",
+                         f"{number(lengths['ms'] * 1e3)} µs a time step; of constant length "
+                         f"{number(lengths['constant_ms'] * 1e3)} µs: {lengths['ms'] / lengths['constant_ms']:.2f}×"])
+    return [section], verdicts
+
+
+# ---- 5: memory -------------------------------------------------------------------------------------
+
+def megabytes(n):
+    return f"{n / 1e6:.1f} MB"
+
+
+def against_reserve(bench, plan):
+    section = Section("memory of an LSTM's training step", [
+        "T,B,I,H", "reel's peak", "and its parameters, gradients", "nn.LSTM keeps for backward", "and its weights",
+        "nn.LSTM: growth of peak RSS", "reel's peak / kept + weights"])
+    figures = {}
+    for row in plan.rows:
+        own = bench.call("step", "step", "lstm", row, 1, seconds=0)
+        peer = bench.ask_fresh("torch", ["memory", "nn.LSTM", *row, 1, 0], 1)[0] if bench.has("torch") else None
+        figure = own["peak_bytes"] / (peer["saved"] + peer["weights"]) if peer else None
+        if peer:
+            figures[name_of(row)] = figure
+        section.rows.append([name_of(row), megabytes(own["peak_bytes"]), megabytes(8 * own["parameters"]),
+                             *((megabytes(peer[k]) for k in ("saved", "weights", "grown")) if peer else "–––"),
+                             f"{figure:.2f}" if peer else "–"])
+    section.note = ("kept for backward: the bytes of all tensors that autograd saved (oneDNN's workspace, the input, "
+                    "the outputs); reel's peak: bytes_peak, the values alive at one time, gradients on their way "
+                    "included")
+    return section, verdict(5, "reel's peak ≤ nn.LSTM's reserve and weights", figures, 1, at_least=False)
+
+
+def under_a_limit(bench, plan):
+    row = (10000 if plan.quick else 100000, 1, 64, 64)
+    section = Section(f"an LSTM of {name_of(row)} under memory_limit", ["memory", "step, ms", "peak"])
+    free = bench.call("step", "step", "lstm", row, 1)
+    section.rows.append(["without a limit", number(free["ms"]), megabytes(free["peak_bytes"])])
+    allowed = free["peak_bytes"] // 10
+    text = f"T = {row[0]} in 10 % of the memory at ≤ 1.5× the time"
+    try:
+        limited = bench.call("step", "step", "lstm", row, 1, f"limit={allowed}")
+    except Failure as failure:
+        section.rows.append([f"limit {megabytes(allowed)}", "fails", f"“{failure}”"])
+        return section, Verdict(5, text, f"fails: {failure}", False)
+    section.rows.append([f"limit {megabytes(allowed)}", number(limited["ms"]), megabytes(limited["peak_bytes"])])
+    return section, verdict(5, text, {"": limited["ms"] / free["ms"]}, 1.5, at_least=False)
+
+
+def memory(bench, plan):
+    return map(list, zip(against_reserve(bench, plan), under_a_limit(bench, plan)))
+
+
+# ---- 6: a model and a check ------------------------------------------------------------------------
+
+def model(bench, plan):
+    section = Section("the character model of examples/char_lm (T 100, B 32, embedding 64, two LSTMs of 256)",
+                      ["threads", "reel, tokens/s", "PyTorch, nn.LSTM, tokens/s", "reel is faster by"])
+    faster = {}
+    for threads in plan.threads:
+        r = bench.compare({"reel": ("language", "lstm"), "PyTorch": ("torch", "lstm")}, (100, 32, 64, 256), threads,
+                          task="language")
+        rate = {k: 3200e3 / v.ms for k, v in r.items()}
+        if len(rate) == 2:
+            faster[f"{threads} threads"] = rate["reel"] / rate["PyTorch"]
+        section.rows.append([threads, *(f"{rate[k]:.0f}" if k in rate else "–" for k in ("reel", "PyTorch")),
+                             f"{faster[f'{threads} threads']:.2f}×" if len(rate) == 2 else "–"])
+    r = bench.compare({"reel": ("gradcheck", "lstm"), "PyTorch": ("torch", "lstm")}, (6, 2, 5, 7), 1, task="gradcheck")
+    check = Section("gradient check of an LSTM, f64: 6 steps, 5 inputs, 7 hidden, batch 2, 424 numbers",
+                    ["who", "ms (spread)", "the first one, ms"])
+    check.rows += [[k, f"{number(v.ms)} ({v.spread})", number(v.answer["first"])] for k, v in r.items()]
+    return [section, check], [
+        verdict(6, "character model ≥ 2× PyTorch's tokens a second", faster, 2),
+        verdict(6, "gradient check ≤ 20 ms", {"": r["reel"].ms} if "reel" in r else {}, 20, False, " ms")]
+
+
+# ---- 7: f64 ----------------------------------------------------------------------------------------
+
+def double(bench, plan):
+    section = Section("LSTM in f64, one thread",
+                      ["T,B,I,H", "f32, ms (spread)", "f64, ms (spread)", "f64's speed of f32's"])
+    figures = {}
+    for row in plan.rows:
+        r = bench.compare({"f32": ("step", "lstm"), "f64": ("step", "lstm", "f64")}, row, 1)
+        if len(r) == 2:
+            figures[name_of(row)] = r["f32"].ms / r["f64"].ms
+        section.rows.append([name_of(row), milliseconds(r, "f32"), milliseconds(r, "f64"),
+                             f"{figures[name_of(row)]:.2f}" if len(r) == 2 else "–"])
+    return [section], [verdict(7, "f64 ≥ 0.45 of f32's speed", figures, 0.45, unit="")]
+
+
+# ---- without a target ------------------------------------------------------------------------------
+
+def others(bench, plan):
+    start = Section("from the start of the process to the first loss, LSTM 64,16,64,64", ["who", "seconds"])
+    for label, who, cell in (("reel", "step", "lstm"), ("PyTorch", "torch", "nn.LSTM"), ("JAX", "jax", "lstm")):
+        if who in PEERS and not bench.has(who):
+            continue
+        words = ["step", cell, 64, 16, 64, 64, 1, 0]
+        seconds = sorted(bench.ask_fresh(who, words, 1)[1] for _ in range(min(3, bench.rounds)))
+        start.rows.append([label, f"{seconds[len(seconds) // 2]:.3f}"])
+    infer = Section("inference of an LSTM, one thread", ["what", "reel, ms (spread)", "ONNX Runtime", "PyTorch"])
+    contenders = {"reel": ("infer", "lstm"), "ONNX": ("onnx", "lstm"), "PyTorch": ("torch", "nn.LSTM")}
+    for title, row in (("one step, state carried over, H 256", (1, 1, 256, 256)),
+                       ("100 steps, B 1", (100, 1, 256, 256)), ("100 steps, B 32", MIDDLE)):
+        r = bench.compare(contenders, row, 1, task="infer")
+        infer.rows.append([title, milliseconds(r, "reel"), times(r, "ONNX", "reel"), times(r, "PyTorch", "reel")])
+    return [start, infer], []
+
+
+TARGETS = {1: layers, 2: limit, 3: custom, 4: overhead, 5: memory, 6: model, 7: double, 8: others}
