@@ -146,6 +146,19 @@ static bool recompute(sweep *s, uint32_t index, uint32_t *copy)
     return fine;
 }
 
+/* What only moves or adds numbers has a derivative that knows their places, not the numbers. */
+static bool reads_numbers(const reel_op *op)
+{
+    return !op->view && !op->joined_axis && !op->puts_part && !op->sums;
+}
+
+/* What the derivative of node `index` reads in the place of `node`. */
+static bool value_for(sweep *s, uint32_t index, uint32_t node, uint32_t *copy)
+{
+    *copy = node;
+    return !reads_numbers(reel__node_at(s->t, index)->op) || recompute(s, node, copy);
+}
+
 /* ---- one node ------------------------------------------------------------------------------- */
 
 static void complain_missing(const sweep *s, const reel_op *op)
@@ -231,13 +244,13 @@ static bool call_vjp(sweep *s, uint32_t index, vjp_room *room)
     reel_tape *t = s->t;
     const reel_op *op = reel__node_at(t, index)->op;
     uint32_t n = reel__node_at(t, index)->inputs, copy;
-    if (!check_unchanged(s, index) || !recompute(s, index, &copy)) {
+    if (!check_unchanged(s, index) || !value_for(s, index, index, &copy)) {
         return false;
     }
     reel_var y = reel__handle(t, copy);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t in = reel__inputs_of(t, reel__node_at(t, index))[i];
-        if (!recompute(s, in, &copy)) {
+        if (!value_for(s, index, in, &copy)) {
             return false;
         }
         room->x[i] = reel__handle(t, copy);

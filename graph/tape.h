@@ -407,6 +407,8 @@ void reel__sweep_ended(reel_tape *, uint32_t loss, reel__sweep_start);
 /* Records what was deferred. */
 bool reel__record_deferred(reel_tape *);
 void reel__forget_deferred(reel_tape *);
+/* The same when the evaluation by a plan that contains it failed. */
+bool reel__record_after_all(reel_tape *);
 /* Instead of that: a plan that contains it; *found says whether there is one. */
 bool reel__plan_deferred(reel_tape *, size_t n, const uint32_t targets[], bool *found);
 

@@ -20,9 +20,8 @@ static uint64_t key_of(const reel_tape *t, uint32_t loss)
 /* Nothing was computed or planned, and nothing else is asked for. */
 static bool is_fresh(const reel_tape *t)
 {
-    return !t->options.eager && !t->options.memory_limit && !t->evaluated && t->hidden == 0 &&
-           t->ghosts == 0 && t->pending.count == 0 && t->error.status == REEL_OK &&
-           reel__caching_is_on(t);
+    return !t->options.eager && !t->evaluated && t->hidden == 0 && t->ghosts == 0 &&
+           t->pending.count == 0 && t->error.status == REEL_OK && reel__caching_is_on(t);
 }
 
 static reel__sweep_memo *memo_for(reel_tape *t, uint64_t key)
@@ -106,7 +105,22 @@ bool reel__plan_deferred(reel_tape *t, size_t n, const uint32_t targets[], bool 
     if (!*found) {
         return reel__record_deferred(t);
     }
+    t->swept = t->deferred;
     t->deferred = NULL;
     t->plans_made++;
     return true;
+}
+
+bool reel__record_after_all(reel_tape *t)
+{
+    const reel__layout *layout = t->plan;
+    if (layout == NULL || layout->pending == NULL) {
+        return true;
+    }
+    t->pending.count = 0;
+    reel__leave_plan(t);
+    t->hidden -= layout->node_count;
+    reel__truncate(t, layout->first, t->links.count - layout->link_count);
+    t->deferred = t->swept;
+    return reel__record_deferred(t);
 }

@@ -225,7 +225,7 @@ static void take_redirections_back(reel_tape *t, reel__stored *stored)
                                              .redirection_count = stored->redirections.count });
 }
 
-static void truncate_nodes(reel_tape *t, uint32_t nodes, size_t links)
+void reel__truncate(reel_tape *t, uint32_t nodes, size_t links)
 {
     for (uint32_t i = nodes; i < t->nodes.count; i++) {
         reel__drop_value(t, i);
@@ -296,7 +296,7 @@ static bool attempt(reel_tape *t, size_t n, const uint32_t targets[], bans *b, u
         take_redirections_back(t, p.stored);
         reel__free_stored(t, p.stored);
     }
-    truncate_nodes(t, first, links);
+    reel__truncate(t, first, links);
     return fine;
 }
 
@@ -366,7 +366,7 @@ void reel__take_plan_back(reel_tape *t)
     reel__undo_redirects(t, t->plan);
     uint32_t first = t->plan->first;
     t->hidden -= (uint32_t)t->nodes.count - first;
-    truncate_nodes(t, first, t->links.count);
+    reel__truncate(t, first, t->links.count);
     t->stamped = first < t->stamped ? first : t->stamped;
     t->plans_made--;
     t->plan = NULL;

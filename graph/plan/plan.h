@@ -274,6 +274,8 @@ bool reel__not_before(reel__plan *, uint32_t first, uint32_t loop);
 bool reel__redirect(reel__plan *, uint32_t from, reel_var to);
 bool reel__fusing_is_on(const reel_tape *);
 bool reel__caching_is_on(const reel_tape *);
+/* Forgets the last nodes and their lists of inputs. */
+void reel__truncate(reel_tape *, uint32_t nodes, size_t links);
 /* The loop cannot be run as one: plan anew without it. */
 bool reel__ban(reel__plan *, uint32_t loop);
 

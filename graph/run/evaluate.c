@@ -187,6 +187,9 @@ static bool run_within_limit(reel_tape *t, size_t n, const uint32_t targets[],
         return false;
     }
     t->error = before;
+    if (!reel__record_after_all(t)) {
+        return false;
+    }
     reel__leave_plan(t);
     return run_once(t, n, targets, options);
 }
