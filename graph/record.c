@@ -266,7 +266,8 @@ static uint32_t *room_for_inputs(reel_tape *t, reel__node *node, int n)
 
 static bool may_remember(const reel_op *op, uint32_t n)
 {
-    return n > 0 && n <= REEL__INLINE_INPUTS && !op->random && op->index_inputs == 0 &&
+    bool counts = op->at_index || op->puts_part; /* hardly ever the same twice */
+    return n > 0 && n <= REEL__INLINE_INPUTS && !op->random && !counts && op->index_inputs == 0 &&
            op->attribute_size <= REEL__MEMO_ATTRIBUTES;
 }
 

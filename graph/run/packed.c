@@ -22,14 +22,45 @@ size_t reel__packed_size(reel_dtype dtype, int64_t k, int64_t n)
     return (size_t)(reel__pieces(n, kind->width) * kind->width * k) * kind->element;
 }
 
+/* Rows of B that lie as columns are turned a few at a time: both sides stay in the nearest cache. */
+#define TURNED 16
+
+#define DEFINE_TURN(name, word)                                                                    \
+    static void name(int64_t depth, int64_t columns, int64_t column_stride, int64_t width,         \
+                     const void *from, void *to)                                                   \
+    {                                                                                              \
+        const word *b = from;                                                                      \
+        word *out = to;                                                                            \
+        for (int64_t p = 0; p < depth; p += TURNED) {                                              \
+            int64_t rows = reel__smaller(TURNED, depth - p);                                       \
+            for (int64_t j = 0; j < columns; j++) {                                                \
+                for (int64_t i = 0; i < rows; i++) {                                               \
+                    out[(p + i) * width + j] = b[j * column_stride + p + i];                       \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+DEFINE_TURN(turn_f32, float)
+DEFINE_TURN(turn_f64, double)
+
 void reel__pack_panel(const reel__tile_kind *kind, int64_t depth, int64_t columns, const char *b,
                       int64_t row_stride, int64_t column_stride, char *out)
 {
-    int64_t element = (int64_t)kind->element;
+    int64_t element = (int64_t)kind->element, width = kind->width;
+    bool turned = row_stride == 1 && column_stride != 1;
+    if (turned) {
+        (kind->element == sizeof(float) ? turn_f32 : turn_f64)(depth, columns, column_stride, width,
+                                                               b, out);
+    }
     for (int64_t p = 0; p < depth; p++) {
-        char *row = out + p * kind->width * element;
-        reel__gather_run(b + p * row_stride * element, column_stride, columns, kind->element, row);
-        memset(row + columns * element, 0, (size_t)((kind->width - columns) * element));
+        char *row = out + p * width * element;
+        if (!turned) {
+            reel__gather_run(b + p * row_stride * element, column_stride, columns, kind->element,
+                             row);
+        }
+        if (columns < width) {
+            memset(row + columns * element, 0, (size_t)((width - columns) * element));
+        }
     }
 }
 
