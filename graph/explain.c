@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "run/program.h"
 #include "tape.h"
 
 typedef struct {
@@ -98,22 +99,96 @@ static void sort_by_flops(summary *s)
     }
 }
 
+static uint32_t count_kind(const reel__program *g, reel__instruction_kind kind)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->instructions; i++) {
+        n += g->instruction[i].kind == kind;
+    }
+    return n;
+}
+
+static double stack_bytes(const reel_tape *t, const reel__program *g)
+{
+    double bytes = 0;
+    for (uint32_t i = 0; i < g->parts; i++) {
+        bytes += (double)(g->part[i].unit * g->part[i].copies) * (double)t->element;
+    }
+    return bytes;
+}
+
+static void print_rows(const reel__program *g, FILE *out)
+{
+    if (g->by_rows) {
+        fprintf(out, "each thread takes its own of %" PRId64 " rows", g->rows);
+    } else if (g->mixes_rows) {
+        fprintf(out, "on one thread, since %s mixes the rows of the batch", g->mixes_rows->name);
+    } else {
+        fprintf(out, "on one thread, since there are no rows to share out");
+    }
+}
+
+static void print_program(const reel_tape *t, const reel__program *g, FILE *out)
+{
+    fprintf(out, "  loop of %" PRId64 " steps: %u products, %u element-wise calls, ", g->steps,
+            count_kind(g, REEL__GEMM), count_kind(g, REEL__TILE));
+    fprintf(out, "%u other kernels, %u copies, in %u groups that stay in cache; ",
+            count_kind(g, REEL__KERNEL), count_kind(g, REEL__COPY), g->groups);
+    print_rows(g, out);
+    fprintf(out, "; stacks of %.4g MiB\n", stack_bytes(t, g) / 1048576);
+}
+
+static void print_programs(const reel_tape *t, FILE *out)
+{
+    size_t beside = 0;
+    for (size_t i = 0; t->plan && i < t->plan->order_count; i++) {
+        const reel__node *node = reel__node_at(t, t->plan->order[i]);
+        if (node->op == &reel__loop_op) {
+            const reel__loop_attributes *a = node->attributes;
+            print_program(t, a->program, out);
+        } else {
+            beside += node->op->kind != REEL_VIEW && node->op != &reel__part_op;
+        }
+    }
+    fprintf(out, "%zu nodes run beside the loops\n", beside);
+}
+
+static void print_obstacles(const reel__plan_counts *counts, FILE *out)
+{
+    if (counts->dissolved) {
+        fprintf(out,
+                "%u repetitions are no loops: steps that read each other, directly or through "
+                "nodes outside, in an order that no rule describes\n",
+                counts->dissolved);
+    }
+    if (counts->banned) {
+        fprintf(out, "%u loops run node by node: the last one because of %s\n", counts->banned,
+                counts->banned_by);
+    }
+}
+
 static void print_plan(const reel_tape *t, FILE *out)
 {
+    const reel__plan_counts *counts = &t->planned;
     if (t->options.eager) {
         fprintf(out, "eager: every node ran when it was recorded\n");
-    } else if (t->planned.loops == 0) {
+    } else if (t->passes_off & 1u) {
+        fprintf(out, "the pass roll is off: runs node by node in recording order\n");
+    } else if (counts->loops == 0) {
         fprintf(out, "no loop found: runs node by node in recording order\n");
     } else {
         fprintf(
             out,
             "%u loops found, %u copies of their bodies in all\n"
-            "  %u products of a concatenation split into sums of products\n"
+            "  %u products merged with others that share a factor\n"
+            "  %u products split where only a part depends on carried values\n"
             "  %u products hoisted out of a loop, to run over all its steps at once\n"
             "  %u sums carried through a loop sunk into one product or sum over all its steps\n",
-            t->planned.loops, t->planned.copies, t->planned.split,
-            t->planned.hoisted + t->planned.split, t->planned.sunk);
+            counts->loops, counts->copies, counts->merged, counts->split, counts->hoisted,
+            counts->sunk);
+        print_programs(t, out);
     }
+    print_obstacles(counts, out);
     fprintf(out, "buffers are reused after their last reader; joins along the first axis are "
                  "written in place\n");
 }

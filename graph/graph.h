@@ -117,7 +117,9 @@ typedef struct {
     /* planner passes to leave out: "-hoist,-sink", "-all"; NULL: what the environment variable
      * REEL_PLAN says, in the same words. An unknown name is an error that lists them all. */
     const char *plan;
-    size_t memory_limit;      /* bytes of values at one time; 0: none. Passing it is an error. */
+    /* bytes of values at one time; 0: none. reel_unroll then keeps fewer states and computes steps
+     * twice; what does not fit even so is an error with both figures. */
+    size_t memory_limit;
     reel_allocator allocator; /* zero: malloc */
     /* zero: silence. Told about set-ups that will be slow, when the tape is made. */
     reel_log_fn log;
@@ -254,7 +256,8 @@ REEL_API reel_var reel_keep(reel_var);
 /* ---- derivatives --------------------------------------------------------------------------- */
 
 /* Records the gradient of the loss (one element) in every parameter it depends on; when it runs
- * it is added into the parameters' gradients. Calling it twice adds twice. */
+ * it is added into the parameters' gradients. Calling it twice adds twice. (Where a recording of the
+ * same structure was differentiated before, nothing is recorded: the plan made then is restored.) */
 REEL_API void reel_backward(reel_var loss);
 
 /* dy_dx[i] = the gradient of the sum of y's elements in x[i], zeros where y does not depend on it.
@@ -283,8 +286,8 @@ REEL_API void reel_step_end(reel_tape *);
  * inputs: REEL_NOT_FINITE, and the tape's error says "log at cell.c:12, step 3: -inf at [0,2]; input
  * 0 in [0, 1.5]". REEL_OK when there is none. */
 REEL_API reel_status reel_find_nan(reel_var v);
-/* Words a person reads: the loops found, products that left them, sums that became products; and
- * how many nodes v needs, of which op, their flops and bytes. */
+/* Words a person reads: the loops found, what each pass did with them, what they run and on how many
+ * threads, what prevented more; and how many nodes v needs, of which op, their flops and bytes. */
 REEL_API void reel_explain(reel_var v, FILE *);
 /* Graphviz DOT of what v depends on; parameters are boxes, shapes stand on the edges. */
 REEL_API void reel_draw(reel_var v, FILE *);

@@ -162,6 +162,8 @@ typedef struct {
 
 typedef struct {
     uint32_t loops, copies, merged, split, hoisted, sunk, programs, groups;
+    uint32_t dissolved, banned; /* loops that were none after all, or that no program can run … */
+    const char *banned_by;      /* … because of this op, the last time */
 } reel__plan_counts;
 
 /* A finished plan, kept for recordings of the same structure. */

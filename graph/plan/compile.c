@@ -184,6 +184,7 @@ static void classify_rows(compiler *c, uint32_t k)
     }
     if (state->across || (!state->rowed && state->stored)) {
         c->by_rows = false;
+        c->g->mixes_rows = node_of(c, k)->op;
     }
 }
 
@@ -311,9 +312,13 @@ static bool start_items(compiler *c)
         c->state[k].here = reel__is_in(item, c->stage);
         c->state[k].stored = item->lead > 0 || item->ranges != NULL;
         c->state[k].kind = c->state[k].here ? kind_of(c, k) : NOTHING;
+        bool fitted = c->fits;
         c->fits = c->fits && !(c->state[k].here && c->state[k].kind == NOTHING) &&
                   !(c->state[k].here && reel__template(c->p, item)->op->random) &&
                   !(c->state[k].here && (reel__template(c->p, item)->flags & REEL__INDEX));
+        if (fitted && !c->fits) {
+            c->p->t->planned.banned_by = reel__op_of(c->p, item)->name;
+        }
         c->locals_room += 2 * item->inputs + 3;
         c->instructions_room += item->inputs + 3;
     }

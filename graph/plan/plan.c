@@ -281,7 +281,8 @@ static bool attempt(reel_tape *t, size_t n, const uint32_t targets[], bans *b, u
     if (fine && (b->all || p.needed < FEWEST_NODES || p.oldest < t->written_at)) {
         nothing = true;
     } else {
-        memset(&t->planned, 0, sizeof t->planned);
+        const char *banned_by = t->planned.banned_by;
+        t->planned = (reel__plan_counts){ .banned = (uint32_t)b->count, .banned_by = banned_by };
         fine = fine && reel__prepare_redirects(t) && run_passes(&p, &nothing);
     }
     reel__arena_free(t, &p.arena);
@@ -308,6 +309,7 @@ static bool plan_anew(reel_tape *t, size_t n, const uint32_t targets[], uint64_t
     reel__error before = t->error;
     uint32_t mark = t->mark;
     t->mark = 0;
+    t->planned.banned_by = "what it reads";
     t->nested++;
     do {
         fine = attempt(t, n, targets, &b, key);

@@ -208,7 +208,6 @@ bool reel__can_stack(const reel__plan *, uint32_t loop, const reel__item *reader
  * without the axis of steps. */
 reel_var reel__stack_range(reel__plan *, uint32_t loop, uint32_t item, int64_t first,
                            int64_t count);
-extern const reel_op reel__part_op, reel__loop_op;
 /* Slots [first, first + count) of an item's stack; count 0: copy `first` alone, without the axis
  * of steps. */
 typedef struct {

@@ -30,6 +30,7 @@ void reel__dissolve(reel__plan *p, uint32_t number)
     }
     loop->gone = true;
     loop->items = 0;
+    p->t->planned.dissolved++;
 }
 
 static void drop_first(reel__plan *p, uint32_t number)

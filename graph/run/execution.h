@@ -15,6 +15,7 @@
 #define REEL_RUN_EXECUTION_H
 
 #include "../tape.h"
+#include "program.h"
 
 #define REEL__PINNED 0x40000000u
 
@@ -47,7 +48,6 @@ uint32_t reel__input_of(const reel__execution *, const reel__node *, uint32_t i)
 /* ---- loop.c -------------------------------------------------------------------------------- */
 
 /* Runs a loop's node: what it makes are the values of the hidden nodes that read it. */
-extern const reel_op reel__loop_op;
 bool reel__run_loop(reel__execution *, uint32_t index);
 
 /* ---- node.c -------------------------------------------------------------------------------- */

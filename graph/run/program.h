@@ -100,8 +100,9 @@ typedef struct {
 
 typedef struct {
     int64_t steps, rows;
-    bool by_rows; /* rows are independent */
-    double work;  /* multiplications and element-wise operations of all copies */
+    bool by_rows;              /* rows are independent */
+    const reel_op *mixes_rows; /* what prevents that; NULL: there are no rows */
+    double work;               /* multiplications and element-wise operations of all copies */
     uint32_t inputs, parts, locals, weights, tables, instructions, groups;
     bool *input_strided; /* may lie in any way; the others are made contiguous */
     reel__part *part;
@@ -122,5 +123,8 @@ typedef struct {
     const reel__program *program;
     const uint32_t *range_nodes; /* [program->ranges]; REEL__NONE: nobody reads it */
 } reel__loop_attributes;
+
+/* A loop's node, and the nodes that stand for what it makes. */
+extern const reel_op reel__loop_op, reel__part_op;
 
 #endif
