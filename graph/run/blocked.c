@@ -63,9 +63,13 @@ static int64_t bytes_of_tile(const product *p)
     return rounded(p->kind->depth * p->kind->rows * p->element);
 }
 
+/* So many tiles' rows of a transposed A are packed together, for one tile's are less than a cache
+ * line. */
+#define BUNCH 8
+
 static int64_t bytes_of_thread(const product *p)
 {
-    return bytes_of_group(p) + bytes_of_tile(p);
+    return bytes_of_group(p) + (p->g->transpose_a ? BUNCH * bytes_of_tile(p) : 0);
 }
 
 size_t reel__blocked_workspace(reel_dtype dtype, const reel__gemm_call *g, int threads)
@@ -102,14 +106,29 @@ static inline void copy_words(char *to, const char *from, size_t bytes)
     }
 }
 
-/* Rows [row, row + rows) of op(A), stored [k,m], as [depth][rows]. */
-static void pack_rows(const product *p, reel__span s, int64_t row, int64_t rows, char *out)
+/* Where tile i of `tiles` begins. */
+static int64_t first_of(area r, int64_t tiles, int64_t i)
 {
-    size_t bytes = (size_t)(rows * p->element);
+    return r.row + r.rows * i / tiles;
+}
+
+/* Tiles [first, last) of op(A), stored [k,m], each as [depth][rows], bytes_of_tile apart. */
+static void pack_bunch(const product *p, reel__span s, area r, int64_t tiles, int64_t first,
+                       int64_t last, char *out)
+{
+    int64_t apart = bytes_of_tile(p), row = first_of(r, tiles, first), n = last - first;
+    size_t bytes[BUNCH];
+    for (int64_t t = 0; t < n; t++) {
+        bytes[t] = (size_t)(first_of(r, tiles, first + t + 1) - first_of(r, tiles, first + t)) *
+                   (size_t)p->element;
+    }
     const char *a = (const char *)p->g->a + (s.start * p->g->lda + row) * p->element;
     for (int64_t i = 0; i < s.depth; i++) {
-        copy_words(out, a, bytes);
-        out += bytes;
+        const char *from = a;
+        for (int64_t t = 0; t < n; t++) {
+            copy_words(out + t * apart + i * (int64_t)bytes[t], from, bytes[t]);
+            from += bytes[t];
+        }
         a += p->g->lda * p->element;
     }
 }
@@ -133,12 +152,14 @@ static void run_group(const product *p, reel__span s, area r, char *workspace)
     }
     int64_t tiles = reel__pieces(r.rows, p->kind->rows);
     for (int64_t i = 0; i < tiles; i++) {
-        int64_t from = r.row + r.rows * i / tiles, to = r.row + r.rows * (i + 1) / tiles;
+        int64_t from = first_of(r, tiles, i), to = first_of(r, tiles, i + 1);
         t.a = (const char *)g->a + (from * g->lda + s.start) * p->element;
         t.a_step = g->lda;
         if (g->transpose_a) {
-            pack_rows(p, s, from, to - from, a_packed);
-            t.a = a_packed;
+            if (i % BUNCH == 0) {
+                pack_bunch(p, s, r, tiles, i, reel__smaller(i + BUNCH, tiles), a_packed);
+            }
+            t.a = a_packed + i % BUNCH * bytes_of_tile(p);
             t.a_step = to - from;
         }
         t.c = (char *)g->c + (from * g->ldc + r.column) * p->element;
