@@ -94,7 +94,7 @@ set style fill solid 0.9 noborder
 set boxwidth 0.9
 set grid ytics back
 set yrange [0:*]
-set xtics font ",9"
+set xtics font ",9" rotate by -15
 set ylabel "times as fast"
 set key outside right top
 {plots}
