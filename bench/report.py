@@ -130,7 +130,7 @@ def draw(base, lstm):
         f'set title "{t} thread{"s" if t > 1 else ""}"\nplot ' + ", ".join(
             f'"{data}" index {n} using {k + 2}:xtic(1) title columnheader({k + 2})' for k in range(len(labels)))
         + ', 1.5 with lines dashtype 2 linecolor "black" title "1.5"' for n, t in enumerate(threads))
-    for suffix, terminal, size in ((".png", "pngcairo", "1000,{}"), (".svg", "svg", "1000,{}")):
+    for suffix, terminal, size in ((".png", "pngcairo", "1200,{}"), (".svg", "svg", "1200,{}")):
         script = GNUPLOT.format(terminal=terminal, size=size.format(60 + 360 * len(threads)), panels=len(threads),
                                 output=base.with_suffix(suffix), plots=plots)
         script = 'set datafile separator "\\t"\nset datafile missing "?"\n' + script

@@ -190,10 +190,17 @@ def custom(bench, plan):
 
 # ---- 4: overhead -----------------------------------------------------------------------------------
 
-def nanoseconds_a_node(bench):
+def nanoseconds_a_node(bench, section):
+    """Of a step of tiny tensors beyond its arithmetic, which is what the hand-written reference needs; by the nodes of
+    the forward pass, since the backward pass of a structure that was seen need not be recorded again."""
     row = (200, 1, 4, 4)
-    r = bench.compare({"reel": ("step", "lstm")}, row, 1)["reel"]
-    return row, r, r.ms * 1e6 / r.answer["nodes"]
+    r = bench.compare({"reel": ("step", "lstm"), "limit": ("limit", "lstm")}, row, 1)
+    reel, answer = r["reel"].ms, r["reel"].answer
+    figure = (reel - r["limit"].ms) * 1e6 / answer["recorded"]
+    section.rows.append([f"a step seen before, {name_of(row)}: {answer['recorded']} nodes forward, {answer['nodes']} in all",
+                         f"{number(reel)} ms, by hand {number(r['limit'].ms)} ms: {number(figure)} ns a node of the forward "
+                         f"pass beyond arithmetic; {number(reel * 1e6 / answer['nodes'])} ns a node of all"])
+    return figure
 
 
 def first_step(bench, row):
@@ -215,13 +222,12 @@ def slopes(bench, plan):
 
 def overhead(bench, plan):
     section = Section("overhead, one thread", ["what", "figure"])
-    row, r, per_node = nanoseconds_a_node(bench)
-    section.rows.append([f"a step seen before, {name_of(row)}: {r.answer['nodes']} nodes in {number(r.ms)} ms",
-                         f"{number(per_node)} ns a node, arithmetic included"])
+    per_node = nanoseconds_a_node(bench, section)
     record = bench.ask("record", [], 1)
     section.rows.append(["recording alone (goal 60 ns)", ", ".join(
         f"{k[:-3]} {v} ns" for k, v in record.items() if k.endswith("_ns")) + f"; {record['node_bytes']} bytes a node"])
-    verdicts = [verdict(4, "a recorded node of a step seen before ≤ 100 ns", {"": per_node}, 100, False, " ns")]
+    verdicts = [verdict(4, "a step seen before, beyond arithmetic, ≤ 100 ns a recorded node", {"": per_node}, 100, False,
+                        " ns")]
     for row, goal in ((MIDDLE, 50), ((1000, 1, 32, 32), 200)):
         ms = first_step(bench, row)
         section.rows.append([f"planning: first step less a later one, {name_of(row)}", f"{number(ms)} ms"])

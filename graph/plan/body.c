@@ -98,6 +98,12 @@ uint32_t reel__add_item(reel__plan *p, uint32_t loop_number, reel_var like, uint
     return loop->items++;
 }
 
+void reel__limit_copies(reel__plan *p, uint32_t loop, uint32_t item, uint32_t like)
+{
+    reel__item_at(p, loop, item)->begin = reel__item_at(p, loop, like)->begin;
+    reel__item_at(p, loop, item)->end = reel__item_at(p, loop, like)->end;
+}
+
 bool reel__become(reel__plan *p, uint32_t loop, uint32_t number, reel_var like, uint32_t inputs,
                   const reel__source *in)
 {
@@ -194,6 +200,7 @@ bool reel__become_sum(reel__plan *p, uint32_t loop, uint32_t item, uint32_t n,
         if (inner == REEL__NONE) {
             return false;
         }
+        reel__limit_copies(p, loop, inner, item);
         sum = reel__from_item(loop, inner);
     }
     return false;

@@ -141,6 +141,8 @@ bool reel__same_attributes(const reel__plan *, const reel__item *, const reel__i
 /* An item for what `like` records, reading `in`. Its number, or REEL__NONE and an error. */
 uint32_t reel__add_item(reel__plan *, uint32_t loop, reel_var like, uint32_t inputs,
                         const reel__source *in);
+/* Computes the new item in the same copies as another: in others it might read what is not there. */
+void reel__limit_copies(reel__plan *, uint32_t loop, uint32_t item, uint32_t like);
 /* Makes an item compute something else of the same value and shape. */
 bool reel__become(reel__plan *, uint32_t loop, uint32_t item, reel_var like, uint32_t inputs,
                   const reel__source *in);

@@ -101,6 +101,7 @@ static bool split_joined(reel__plan *p, uint32_t loop, uint32_t number, reel__it
         if (term == REEL__NONE) {
             return false;
         }
+        reel__limit_copies(p, loop, term, number);
         terms[i] = reel__from_item(loop, term);
         begin = end;
     }
