@@ -220,6 +220,39 @@ Test(planner_loops, threads_that_share_the_rows_give_the_bits_of_one)
                  n[1].loss);
 }
 
+/* Both directions over a batch of one row: too little for two threads each, enough for one each. */
+enum { ROW_STEPS = 50, WIDE = 48 };
+
+static numbers both_directions(int threads)
+{
+    reel_tape *t = new_tape((reel_tape_options){ .threads = threads });
+    reel_cell forward = reel_lstm(t, "forward", WIDE, WIDE, (reel_lstm_options){ 0 });
+    reel_cell backward = reel_gru(t, "backward", WIDE, WIDE, (reel_gru_options){ 0 });
+    reel_var x =
+        reel_param(t, "wide", REEL_SHAPE(ROW_STEPS, 1, WIDE), reel_normal(0, 1));
+    numbers n = { 0 };
+    for (int i = 0; i < 3; i++) {
+        reel_rewind(t);
+        reel_zero_grad(t);
+        reel_rollout a = reel_unroll(forward, x, (reel_unroll_options){ 0 });
+        reel_rollout b = reel_unroll(backward, x, (reel_unroll_options){ .reverse = true });
+        reel_var loss = reel_mean_all(reel_square(reel_concat(-1, a.outputs, b.outputs)));
+        reel_backward(loss);
+        n.loss = reel_item(loss);
+    }
+    double all[ROW_STEPS * WIDE];
+    reel_read_grad_f64(x, all, ROW_STEPS * WIDE);
+    memcpy(n.dx, all, sizeof n.dx);
+    expect_clean(t);
+    return n;
+}
+
+Test(planner_loops, directions_that_run_side_by_side_give_the_bits_of_one_thread)
+{
+    numbers one = both_directions(1), two = both_directions(2);
+    cr_expect_eq(memcmp(&one, &two, sizeof one), 0, "%.17g and %.17g", one.loss, two.loss);
+}
+
 enum { LONG = 400 };
 
 static double long_step(size_t limit, size_t *peak, double gradient[HIDDEN])

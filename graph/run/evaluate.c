@@ -12,13 +12,51 @@ static bool run_if_scheduled(reel__execution *e, uint32_t index)
     return !e->uses[index] || !reel__is_scheduled(e, index) || reel__run_node(e, index);
 }
 
+/* ---- loops side by side --------------------------------------------------------------------- */
+
+/* How far ahead a second loop is looked for. */
+#define WINDOW 256
+
+static bool may_pair(reel__execution *e, uint32_t index)
+{
+    return reel__node_at(e->t, index)->op == &reel__loop_op && e->uses[index] &&
+           !e->t->options.memory_limit && reel__leaves_threads_idle(e, index);
+}
+
+/* Runs what stands between order[i], a loop that leaves threads idle, and the next such loop that does
+ * not wait for it, which is then run beside it: the two directions of a layer, say. */
+static bool run_pair(reel__execution *e, const reel__layout *plan, size_t i)
+{
+    size_t end = i + WINDOW < plan->order_count ? i + WINDOW : plan->order_count;
+    for (size_t j = i + 1; j < end; j++) {
+        uint32_t other = plan->order[j];
+        if (!e->uses[other] || !reel__is_scheduled(e, other) || !reel__is_ready(e, other)) {
+            continue;
+        }
+        if (may_pair(e, other)) {
+            const uint32_t pair[2] = { plan->order[i], other };
+            bool fine = reel__run_two_loops(e, pair);
+            for (int k = 0; fine && k < 2; k++) {
+                reel__release_inputs(e, pair[k]);
+                e->uses[pair[k]] = 0; /* done */
+            }
+            return fine;
+        }
+        if (reel__node_at(e->t, other)->op != &reel__loop_op && !reel__run_node(e, other)) {
+            return false;
+        }
+    }
+    return run_if_scheduled(e, plan->order[i]);
+}
+
 /* In the plan's order, or as recorded. */
 static bool run_all(reel__execution *e)
 {
     const reel__layout *plan = e->options.replay ? NULL : e->t->plan;
     if (plan) {
         for (size_t i = 0; i < plan->order_count; i++) {
-            if (!run_if_scheduled(e, plan->order[i])) {
+            bool pair = may_pair(e, plan->order[i]);
+            if (!(pair ? run_pair(e, plan, i) : run_if_scheduled(e, plan->order[i]))) {
                 return false;
             }
         }

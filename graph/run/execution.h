@@ -49,10 +49,18 @@ uint32_t reel__input_of(const reel__execution *, const reel__node *, uint32_t i)
 
 /* Runs a loop's node: what it makes are the values of the hidden nodes that read it. */
 bool reel__run_loop(reel__execution *, uint32_t index);
+/* It has too few rows to share out. */
+bool reel__leaves_threads_idle(reel__execution *, uint32_t index);
+/* Two such loops, neither of which reads the other. */
+bool reel__run_two_loops(reel__execution *, const uint32_t index[2]);
 
 /* ---- node.c -------------------------------------------------------------------------------- */
 
 bool reel__run_node(reel__execution *, uint32_t index);
+/* What node `index` reads is there. */
+bool reel__is_ready(const reel__execution *, uint32_t index);
+/* Counts node `index` as a reader of its inputs that is done. */
+void reel__release_inputs(reel__execution *, uint32_t index);
 /* Copies a strided value to a buffer of its own. */
 bool reel__pack_operand(reel_tape *, uint32_t input, reel_tensor *, reel__buffer **packed);
 

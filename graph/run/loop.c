@@ -17,6 +17,7 @@ typedef struct {
     reel__buffer **part_buffer;
     void *block;
     size_t block_bytes;
+    size_t bytes; /* of memory for a thread */
 } loop_run;
 
 static bool hold(loop_run *r, reel__buffer *buffer)
@@ -147,7 +148,7 @@ static bool take_lists(loop_run *r)
                        rounded((g->parts + 1) * sizeof *r->b.part),
                        rounded((g->weights + 1) * sizeof *r->b.weight),
                        rounded((g->parts + 1) * sizeof *r->part_buffer),
-                       (g->inputs + g->parts + g->weights + 2) * sizeof *r->held };
+                       (g->inputs + g->parts + g->weights + 3) * sizeof *r->held };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         r->block_bytes += sizes[i];
     }
@@ -198,18 +199,36 @@ static bool prepare(loop_run *r)
     return fine;
 }
 
+/* Memory for each thread of the team. */
+static bool take_memory(loop_run *r, int team)
+{
+    r->b.kernel_threads = team == 1 ? r->e->t->threads : 1;
+    r->bytes = reel__bound_size(r->g, &r->b, team);
+    return hold(r, reel__buffer_take(r->e->t, r->bytes * (size_t)team));
+}
+
+static char *memory_of(const loop_run *r)
+{
+    return reel__buffer_data(r->held[r->held_count - 1]);
+}
+
+static bool report(const loop_run *r, const reel__loop_error *first)
+{
+    if (first->copy == INT64_MAX) {
+        return true;
+    }
+    reel__fail_node(r->e->t, first->node, REEL_BAD_INDEX, first->text);
+    return false;
+}
+
 static bool run_team(loop_run *r)
 {
-    reel_tape *t = r->e->t;
     int team = choose_team(r);
-    r->b.kernel_threads = team == 1 ? t->threads : 1;
-    size_t bytes = reel__bound_size(r->g, &r->b, team);
-    reel__buffer *memory = reel__buffer_take(t, bytes * (size_t)team);
     reel__loop_error error[REEL__MOST_TEAM];
-    if (memory == NULL) {
+    if (!take_memory(r, team)) {
         return false;
     }
-    char *base = reel__buffer_data(memory);
+    char *base = memory_of(r);
     for (int i = 0; i < team; i++) {
         error[i].copy = INT64_MAX;
     }
@@ -218,19 +237,14 @@ static bool run_team(loop_run *r)
     } else {
 #pragma omp parallel for num_threads(team) schedule(static)
         for (int i = 0; i < team; i++) {
-            reel__run_bound(r->g, &r->b, i, team, base + bytes * (size_t)i, &error[i]);
+            reel__run_bound(r->g, &r->b, i, team, base + r->bytes * (size_t)i, &error[i]);
         }
     }
-    reel__buffer_release(t, memory);
     const reel__loop_error *first = &error[0];
     for (int i = 1; i < team; i++) {
         first = error[i].copy < first->copy ? &error[i] : first;
     }
-    if (first->copy != INT64_MAX) {
-        reel__fail_node(t, first->node, REEL_BAD_INDEX, first->text);
-        return false;
-    }
-    return true;
+    return report(r, first);
 }
 
 static void count_kernels(const loop_run *r)
@@ -241,23 +255,65 @@ static void count_kernels(const loop_run *r)
     }
 }
 
+static loop_run start(reel__execution *e, uint32_t index)
+{
+    const reel__loop_attributes *a = reel__node_at(e->t, index)->attributes;
+    loop_run r = { .e = e, .node = index, .g = a->program };
+    r.b.t = e->t;
+    r.b.element = e->t->element;
+    return r;
+}
+
+static void finish(loop_run *r, bool fine)
+{
+    reel_tape *t = r->e->t;
+    const reel__loop_attributes *a = reel__node_at(t, r->node)->attributes;
+    if (fine) {
+        hand_out_parts(r, a->range_nodes);
+        count_kernels(r);
+    }
+    for (size_t i = 0; i < r->held_count; i++) {
+        reel__buffer_release(t, r->held[i]);
+    }
+    if (r->block) {
+        reel__resize(t, r->block, r->block_bytes, 0);
+    }
+}
+
 bool reel__run_loop(reel__execution *e, uint32_t index)
 {
-    reel_tape *t = e->t;
-    const reel__loop_attributes *a = reel__node_at(t, index)->attributes;
-    loop_run r = { .e = e, .node = index, .g = a->program };
-    r.b.t = t;
-    r.b.element = t->element;
+    loop_run r = start(e, index);
     bool fine = prepare(&r) && run_team(&r);
+    finish(&r, fine);
+    return fine;
+}
+
+/* ---- two loops side by side -------------------------------------------------------------------- */
+
+bool reel__leaves_threads_idle(reel__execution *e, uint32_t index)
+{
+    loop_run r = start(e, index);
+    return e->t->threads > 1 && r.g->work > WORK_A_THREAD && choose_team(&r) == 1;
+}
+
+bool reel__run_two_loops(reel__execution *e, const uint32_t index[2])
+{
+    loop_run r[2] = { start(e, index[0]), start(e, index[1]) };
+    reel__loop_error error[2] = { { .copy = INT64_MAX }, { .copy = INT64_MAX } };
+    bool fine = true;
+    for (int i = 0; fine && i < 2; i++) {
+        fine = prepare(&r[i]) && take_memory(&r[i], 1);
+        r[i].b.kernel_threads = 1;
+    }
     if (fine) {
-        hand_out_parts(&r, a->range_nodes);
-        count_kernels(&r);
+#pragma omp parallel for num_threads(2) schedule(static)
+        for (int i = 0; i < 2; i++) {
+            reel__run_bound(r[i].g, &r[i].b, 0, 1, memory_of(&r[i]), &error[i]);
+        }
+        fine = report(&r[0], &error[0]) && report(&r[1], &error[1]);
     }
-    for (size_t i = 0; i < r.held_count; i++) {
-        reel__buffer_release(t, r.held[i]);
-    }
-    if (r.block) {
-        reel__resize(t, r.block, r.block_bytes, 0);
+    for (int i = 0; i < 2; i++) {
+        finish(&r[i], fine);
     }
     return fine;
 }

@@ -389,9 +389,20 @@ static bool finish_join(reel__execution *e, uint32_t index)
     return true;
 }
 
+bool reel__is_ready(const reel__execution *e, uint32_t index)
+{
+    const reel__node *node = reel__node_at(e->t, index);
+    for (uint32_t i = 0; i < node->inputs; i++) {
+        if (data_of(e->t, reel__input_of(e, node, i)) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- the loop ------------------------------------------------------------------------------ */
 
-static void release_inputs(reel__execution *e, uint32_t index)
+void reel__release_inputs(reel__execution *e, uint32_t index)
 {
     const reel__node *node = reel__node_at(e->t, index);
     for (uint32_t i = 0; i < node->inputs; i++) {
@@ -426,7 +437,7 @@ bool reel__run_node(reel__execution *e, uint32_t index)
     } else if (reel__value_at(e->t, index)->buffer) {
         fine = finish_join(e, index);
     } else if (e->into[index] && run_into_sum(e, index, &fine)) {
-        release_inputs(e, index);
+        reel__release_inputs(e, index);
         return fine;
     } else {
         fine = run_kernel(e, index, false);
@@ -436,6 +447,6 @@ bool reel__run_node(reel__execution *e, uint32_t index)
         return false;
     }
     fine = check_finite(e, index);
-    release_inputs(e, index);
+    reel__release_inputs(e, index);
     return fine;
 }
