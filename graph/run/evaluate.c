@@ -70,39 +70,48 @@ static bool run_all(reel__execution *e)
     return true;
 }
 
-/* A target that was redirected shares the other node's value. */
-static void share_redirected(reel__execution *e, uint32_t target)
+/* A target that was redirected shares the other node's value; the strides are its own, for either may
+ * come to lie elsewhere. */
+static bool share_redirected(reel__execution *e, uint32_t target)
 {
     reel_tape *t = e->t;
     uint32_t source = reel__actual(e, target);
-    if (source == target) {
-        return;
-    }
-    reel__value *from = reel__value_at(t, source), *to = reel__value_at(t, target);
     reel_tensor x;
-    if (!reel__tensor_of(t, source, &x)) {
-        return;
+    if (source == target || !reel__tensor_of(t, source, &x)) {
+        return true;
     }
-    to->data = x.data;
-    to->buffer = from->buffer;
-    to->stride = from->stride;
+    const reel__value *from = reel__value_at(t, source);
+    int64_t *stride = NULL;
+    if (from->stride) {
+        size_t bytes = (size_t)(x.shape->rank + 1) * sizeof *stride;
+        stride = reel__arena_take(t, &t->recorded, bytes);
+        if (stride == NULL) {
+            return false;
+        }
+        memcpy(stride, from->stride, (size_t)x.shape->rank * sizeof *stride);
+    }
+    reel__value *to = reel__value_at(t, target);
+    *to = (reel__value){ .data = x.data, .buffer = from->buffer, .stride = stride };
     if (to->buffer) {
         to->buffer->references++;
     }
+    return true;
 }
 
-static void share_targets(reel__execution *e, size_t n, const uint32_t targets[])
+static bool share_targets(reel__execution *e, size_t n, const uint32_t targets[])
 {
     reel_tape *t = e->t;
-    for (size_t i = 0; i < n; i++) {
-        share_redirected(e, targets[i]);
+    bool fine = true;
+    for (size_t i = 0; fine && i < n; i++) {
+        fine = share_redirected(e, targets[i]);
     }
-    for (size_t i = 0; i < t->pending.count; i++) {
-        share_redirected(e, ((reel__pending *)t->pending.data)[i].node);
+    for (size_t i = 0; fine && i < t->pending.count; i++) {
+        fine = share_redirected(e, ((reel__pending *)t->pending.data)[i].node);
     }
-    for (size_t i = 0; i < t->kept.count; i++) {
-        share_redirected(e, ((uint32_t *)t->kept.data)[i]);
+    for (size_t i = 0; fine && i < t->kept.count; i++) {
+        fine = share_redirected(e, ((uint32_t *)t->kept.data)[i]);
     }
+    return fine;
 }
 
 /* What stays held and looks into the parameters must be forgotten, or copied where it is kept,
@@ -205,10 +214,7 @@ static bool run_once(reel_tape *t, size_t n, const uint32_t targets[],
         fine = run_all(&e);
         reel__set_threads(before);
     }
-    if (fine) {
-        share_targets(&e, n, targets);
-    }
-    fine = fine && note_aliases(&e, n, targets);
+    fine = fine && share_targets(&e, n, targets) && note_aliases(&e, n, targets);
     reel__unschedule(&e, fine);
     return fine;
 }
