@@ -228,8 +228,7 @@ static numbers both_directions(int threads)
     reel_tape *t = new_tape((reel_tape_options){ .threads = threads });
     reel_cell forward = reel_lstm(t, "forward", WIDE, WIDE, (reel_lstm_options){ 0 });
     reel_cell backward = reel_gru(t, "backward", WIDE, WIDE, (reel_gru_options){ 0 });
-    reel_var x =
-        reel_param(t, "wide", REEL_SHAPE(ROW_STEPS, 1, WIDE), reel_normal(0, 1));
+    reel_var x = reel_param(t, "wide", REEL_SHAPE(ROW_STEPS, 1, WIDE), reel_normal(0, 1));
     numbers n = { 0 };
     for (int i = 0; i < 3; i++) {
         reel_rewind(t);
