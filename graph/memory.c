@@ -53,6 +53,25 @@ bool reel__list_reserve(reel_tape *t, reel__list *list, size_t count, size_t ele
     return true;
 }
 
+bool reel__list_reserve_zeroed(reel_tape *t, reel__list *list, size_t count, size_t element)
+{
+    size_t before = list->capacity;
+    if (!reel__list_reserve(t, list, count, element)) {
+        return false;
+    }
+    memset((char *)list->data + before * element, 0, (list->capacity - before) * element);
+    return true;
+}
+
+bool reel__list_add(reel_tape *t, reel__list *list, uint32_t number)
+{
+    if (!reel__list_reserve(t, list, list->count + 1, sizeof number)) {
+        return false;
+    }
+    ((uint32_t *)list->data)[list->count++] = number;
+    return true;
+}
+
 void reel__list_free(reel_tape *t, reel__list *list, size_t element)
 {
     reel__resize(t, list->data, list->capacity * element, 0);
@@ -113,6 +132,21 @@ void *reel__arena_take(reel_tape *t, reel__arena *arena, size_t bytes)
         block = take_from(arena->current, bytes, alignment);
     }
     return block;
+}
+
+void *reel__arena_grow(reel_tape *t, reel__arena *arena, void *array, uint32_t count,
+                       uint32_t *capacity, size_t element)
+{
+    if (count < *capacity) {
+        return array;
+    }
+    uint32_t room = 2 * *capacity + 8;
+    void *grown = reel__arena_take(t, arena, room * element);
+    if (grown && count) {
+        memcpy(grown, array, count * element);
+    }
+    *capacity = grown ? room : *capacity;
+    return grown;
 }
 
 void reel__arena_reset(reel__arena *arena)

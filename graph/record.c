@@ -48,22 +48,16 @@ bool reel__resolve(reel_tape *t, reel_var v, const char *op, uint32_t *index)
 
 /* ---- hashing ------------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0x9fb21c651e98df25u;
-    return hash ^ (hash >> 35);
-}
-
 static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n)
 {
     const char *p = bytes;
     for (; n >= 8; n -= 8, p += 8) {
         uint64_t word;
         memcpy(&word, p, 8);
-        hash = mix(hash, word);
+        hash = reel__mix(hash, word);
     }
     for (; n > 0; n--, p++) {
-        hash = mix(hash, (uint64_t)(unsigned char)*p);
+        hash = reel__mix(hash, (uint64_t)(unsigned char)*p);
     }
     return hash;
 }
@@ -72,14 +66,14 @@ static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n)
  * copies of a loop's body hash alike, and reading in between changes nothing. */
 static uint64_t hash_node(const reel_tape *t, const reel__node *node)
 {
-    uint64_t hash = mix((uint64_t)(uintptr_t)node->op, reel__shape_at(t, node->shape)->hash);
+    uint64_t hash = reel__mix((uint64_t)(uintptr_t)node->op, reel__shape_at(t, node->shape)->hash);
     if (node->op->attribute_size) {
         hash = hash_bytes(hash, node->attributes, node->op->attribute_size);
     }
     const uint32_t *in = reel__inputs_of(t, node);
     for (uint32_t i = 0; i < node->inputs; i++) {
         const reel__node *x = reel__node_at(t, in[i]);
-        hash = mix(hash, x->op == &reel__param_op ? x->hash : node->number - x->number);
+        hash = reel__mix(hash, x->op == &reel__param_op ? x->hash : node->number - x->number);
     }
     return hash;
 }
@@ -103,7 +97,7 @@ bool reel__append(reel_tape *t, reel__node *node, uint32_t *index)
     if (node->hash == 0) {
         node->hash = hash_node(t, node);
     }
-    t->hash = mix(t->hash, node->hash);
+    t->hash = reel__mix(t->hash, node->hash);
     *reel__node_at(t, (uint32_t)count) = *node;
     *reel__value_at(t, (uint32_t)count) = (reel__value){ 0 };
     *index = (uint32_t)count;
@@ -249,8 +243,7 @@ static bool check_arity(reel_tape *t, const reel_op *op, int n)
     return true;
 }
 
-/* More than three inputs stand in tape->links; `in` is where to write them in either case. */
-static uint32_t *room_for_inputs(reel_tape *t, reel__node *node, int n)
+uint32_t *reel__room_for_inputs(reel_tape *t, reel__node *node, int n)
 {
     if (n <= REEL__INLINE_INPUTS) {
         return node->in;
@@ -275,7 +268,7 @@ static reel__memo *memo_slot(reel_tape *t, const reel__node *node, const void *a
 {
     uint64_t hash = (uint64_t)(uintptr_t)node->op;
     for (uint32_t i = 0; i < node->inputs; i++) {
-        hash = mix(hash, reel__node_at(t, node->in[i])->shape);
+        hash = reel__mix(hash, reel__node_at(t, node->in[i])->shape);
     }
     if (attributes) {
         hash = hash_bytes(hash, attributes, node->op->attribute_size);
@@ -367,7 +360,7 @@ static reel_var record(reel_tape *t, const reel_op *op, int n, const reel_var x[
     if (!check_arity(t, op, n)) {
         return poisoned(t);
     }
-    uint32_t *in = room_for_inputs(t, &node, n);
+    uint32_t *in = reel__room_for_inputs(t, &node, n);
     if (in == NULL || !resolve_inputs(t, op, n, x, in)) {
         return poisoned(t);
     }
@@ -410,7 +403,7 @@ reel_var reel_record_on(reel_tape *t, const reel_op *op, const void *attributes)
 bool reel__clone(reel_tape *t, uint32_t index, const uint32_t *inputs, uint32_t *copy)
 {
     reel__node node = *reel__node_at(t, index);
-    uint32_t *in = room_for_inputs(t, &node, (int)node.inputs);
+    uint32_t *in = reel__room_for_inputs(t, &node, (int)node.inputs);
     if (in == NULL) {
         return false;
     }

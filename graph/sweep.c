@@ -84,11 +84,7 @@ static uint32_t replaced(const sweep *s, uint32_t index)
 
 static bool push(reel_tape *t, uint32_t index)
 {
-    if (!reel__list_reserve(t, &t->order, t->order.count + 1, sizeof(uint32_t))) {
-        return false;
-    }
-    ((uint32_t *)t->order.data)[t->order.count++] = index;
-    return true;
+    return reel__list_add(t, &t->order, index);
 }
 
 /* Pushes the inputs that still lack a copy. */

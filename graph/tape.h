@@ -161,7 +161,7 @@ typedef struct {
 } reel__layout;
 
 typedef struct {
-    uint32_t loops, copies, merged, split, hoisted, sunk, programs, groups;
+    uint32_t loops, copies, merged, split, hoisted, sunk, groups;
     uint32_t dissolved, banned; /* loops that were none after all, or that no program can run … */
     const char *banned_by;      /* … because of this op, the last time */
 } reel__plan_counts;
@@ -260,9 +260,15 @@ void *reel__plain_resize(void *self, void *old, size_t old_size, size_t new_size
 /* Through the tape's allocator; on failure the tape has the error and `old` is still there. */
 void *reel__resize(reel_tape *, void *old, size_t old_size, size_t new_size);
 bool reel__list_reserve(reel_tape *, reel__list *, size_t count, size_t element);
+/* The same, with zeros in what is new. */
+bool reel__list_reserve_zeroed(reel_tape *, reel__list *, size_t count, size_t element);
+bool reel__list_add(reel_tape *, reel__list *, uint32_t); /* to a list of these */
 void reel__list_free(reel_tape *, reel__list *, size_t element);
 /* 64-byte aligned from 64 bytes on, else 8 */
 void *reel__arena_take(reel_tape *, reel__arena *, size_t bytes);
+/* Makes room for one more of an array in an arena; NULL where there is none: `array` is still good. */
+void *reel__arena_grow(reel_tape *, reel__arena *, void *array, uint32_t count, uint32_t *capacity,
+                       size_t element);
 void reel__arena_reset(reel__arena *);
 void reel__arena_free(reel_tape *, reel__arena *);
 reel__buffer *reel__buffer_take(reel_tape *, size_t bytes); /* one reference */
@@ -300,6 +306,9 @@ void reel__fail_stale(reel_tape *, uint32_t index, uint32_t param);
 bool reel__resolve(reel_tape *, reel_var, const char *op, uint32_t *index);
 reel_var reel__handle(reel_tape *, uint32_t index);
 bool reel__append(reel_tape *, reel__node *node, uint32_t *index);
+/* Where to write a new node's inputs. More than three stand in tape->links, whose count grows by
+ * them when the node is recorded. */
+uint32_t *reel__room_for_inputs(reel_tape *, reel__node *, int n);
 /* A copy of a node with other inputs. */
 bool reel__clone(reel_tape *, uint32_t index, const uint32_t *inputs, uint32_t *copy);
 
@@ -344,6 +353,35 @@ static inline const reel__shape_entry *reel__shape_at(const reel_tape *t, uint32
 static inline const reel__shape_entry *reel__shape_entry_of(const reel_tape *t, uint32_t node)
 {
     return reel__shape_at(t, reel__node_at(t, node)->shape);
+}
+/* The node whose value stands for this one's, where it holds none itself. */
+static inline uint32_t reel__redirected(const reel_tape *t, uint32_t index)
+{
+    const uint32_t *redirect = t->redirect.data;
+    while (index < t->redirect.count && redirect[index] != REEL__NONE &&
+           reel__value_at(t, index)->data == NULL) {
+        index = redirect[index];
+    }
+    return index;
+}
+/* What an evaluation is asked for: its targets, gradients not added yet, and what is to be held. */
+static inline size_t reel__asked_count(const reel_tape *t, size_t n)
+{
+    return n + t->pending.count + t->kept.count;
+}
+static inline uint32_t reel__asked_at(const reel_tape *t, size_t n, const uint32_t targets[],
+                                      size_t i)
+{
+    size_t pending = t->pending.count;
+    return i < n             ? targets[i]
+           : i < n + pending ? ((const reel__pending *)t->pending.data)[i - n].node
+                             : ((const uint32_t *)t->kept.data)[i - n - pending];
+}
+/* One step of the hashes that tell recordings apart. */
+static inline uint64_t reel__mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9fb21c651e98df25u;
+    return hash ^ (hash >> 35);
 }
 static inline reel__param *reel__param_entry(const reel_tape *t, uint32_t index)
 {

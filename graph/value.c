@@ -167,8 +167,7 @@ reel_var reel_keep(reel_var v)
     if (node->op->kind == REEL_LEAF || (node->flags & REEL__KEEP)) {
         return v;
     }
-    if (reel__list_reserve(t, &t->kept, t->kept.count + 1, sizeof(uint32_t))) {
-        ((uint32_t *)t->kept.data)[t->kept.count++] = index;
+    if (reel__list_add(t, &t->kept, index)) {
         node->flags |= REEL__KEEP;
     }
     return v;

@@ -60,20 +60,10 @@ static bool copy_sources(reel__plan *p, uint32_t n, const reel__source *in, reel
 
 static bool make_room(reel__plan *p, reel__loop *loop)
 {
-    if (loop->items < loop->capacity) {
-        return true;
-    }
-    uint32_t capacity = 2 * loop->capacity + 16;
-    reel__item *item = reel__arena_take(p->t, &p->arena, capacity * sizeof *item);
-    if (item == NULL) {
-        return false;
-    }
-    if (loop->items) {
-        memcpy(item, loop->item, loop->items * sizeof *item);
-    }
-    loop->item = item;
-    loop->capacity = capacity;
-    return true;
+    reel__item *item =
+        reel__arena_grow(p->t, &p->arena, loop->item, loop->items, &loop->capacity, sizeof *item);
+    loop->item = item ? item : loop->item;
+    return item != NULL;
 }
 
 uint32_t reel__add_item(reel__plan *p, uint32_t loop_number, reel_var like, uint32_t inputs,

@@ -111,19 +111,13 @@ void reel__forget_plans(reel_tape *t)
 
 /* ---- keys -------------------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0x9fb21c651e98df25u;
-    return hash ^ (hash >> 35);
-}
-
 static uint64_t key_of_asked(const reel_tape *t, uint64_t key, size_t n, const uint32_t targets[])
 {
     for (size_t i = 0; i < n; i++) {
-        key = mix(key, targets[i] + 1);
+        key = reel__mix(key, targets[i] + 1);
     }
     for (size_t i = 0; i < t->kept.count; i++) {
-        key = mix(key, ~(uint64_t)((uint32_t *)t->kept.data)[i]);
+        key = reel__mix(key, ~(uint64_t)((uint32_t *)t->kept.data)[i]);
     }
     return key | 1;
 }
@@ -133,10 +127,10 @@ uint64_t reel__plan_key(const reel_tape *t, size_t n, const uint32_t targets[])
     if (t->evaluated || t->hidden || t->ghosts || !reel__caching_is_on(t)) {
         return 0;
     }
-    uint64_t key = mix(t->hash, t->nodes.count);
+    uint64_t key = reel__mix(t->hash, t->nodes.count);
     for (size_t i = 0; i < t->pending.count; i++) {
         reel__pending pending = ((reel__pending *)t->pending.data)[i];
-        key = mix(key, (uint64_t)pending.param << 32 | pending.node);
+        key = reel__mix(key, (uint64_t)pending.param << 32 | pending.node);
     }
     return key_of_asked(t, key, n, targets);
 }
@@ -145,7 +139,7 @@ uint64_t reel__plan_key(const reel_tape *t, size_t n, const uint32_t targets[])
 static uint64_t deferred_key(const reel_tape *t, uint64_t hash_after, size_t n,
                              const uint32_t targets[])
 {
-    uint64_t key = mix(mix(hash_after, t->sweep_first), (uint64_t)t->loss << 1);
+    uint64_t key = reel__mix(reel__mix(hash_after, t->sweep_first), (uint64_t)t->loss << 1);
     return key_of_asked(t, key, n, targets);
 }
 
@@ -164,16 +158,6 @@ static uint32_t moved(const mover *m, uint32_t node)
     return node >= REEL__ZERO || node < m->boundary || m->number == NULL
                ? node
                : m->number[node - m->boundary];
-}
-
-/* Reading what stands for a node, rather than the node. */
-static uint32_t actual(const reel_tape *t, uint32_t node)
-{
-    const uint32_t *redirect = t->redirect.data;
-    while (node < t->redirect.count && redirect[node] != REEL__NONE) {
-        node = redirect[node];
-    }
-    return node;
 }
 
 static bool move_attributes(const mover *m, reel__node *node)
@@ -234,7 +218,7 @@ static bool move_node(const mover *m, uint32_t from, uint32_t at)
         layout->link_count += node->inputs;
     }
     for (uint32_t i = 0; i < node->inputs; i++) {
-        out[i] = m->number && in[i] >= m->boundary ? moved(m, actual(t, in[i])) : in[i];
+        out[i] = m->number && in[i] >= m->boundary ? moved(m, reel__redirected(t, in[i])) : in[i];
     }
     return move_attributes(m, node) && move_data(m, from, at);
 }
@@ -317,7 +301,7 @@ static bool number_nodes(const reel_tape *t, const reel__stored *stored, uint32_
         number[index - first] = 0;
         *links += node->inputs > REEL__INLINE_INPUTS ? node->inputs : 0;
         for (uint32_t k = 0; k < node->inputs; k++) {
-            uint32_t in = actual(t, reel__inputs_of(t, node)[k]);
+            uint32_t in = reel__redirected(t, reel__inputs_of(t, node)[k]);
             if (in >= first && reel__node_at(t, in)->op == &reel__leaf_op) {
                 number[in - first] = 0;
             } else if (in >= first && reel__value_at(t, in)->data) {
@@ -359,7 +343,8 @@ static bool move_lists(const mover *m)
     }
     for (size_t i = 0; i < n; i++) {
         reel__pending pending = ((reel__pending *)t->pending.data)[i];
-        uint32_t node = pending.node < m->boundary ? pending.node : actual(t, pending.node);
+        uint32_t node =
+            pending.node < m->boundary ? pending.node : reel__redirected(t, pending.node);
         layout->pending[layout->pending_count++] = (reel__pending){ pending.param, moved(m, node) };
     }
     return true;

@@ -13,8 +13,7 @@
 
 static uint64_t key_of(const reel_tape *t, uint32_t loss)
 {
-    uint64_t key = (t->hash ^ t->nodes.count) * 0x9fb21c651e98df25u;
-    return ((key ^ key >> 35) + loss) | 1;
+    return (reel__mix(t->hash, t->nodes.count) + loss) | 1;
 }
 
 /* Nothing was computed or planned, and nothing else is asked for. */

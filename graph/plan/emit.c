@@ -86,23 +86,9 @@ typedef struct {
     reel__list nodes; /* uint32_t: what has to run */
 } reach;
 
-static uint32_t actual(const reel__plan *p, uint32_t node)
-{
-    const uint32_t *redirect = p->t->redirect.data;
-    while (node < p->t->redirect.count && redirect[node] != REEL__NONE &&
-           reel__value_at(p->t, node)->data == NULL) {
-        node = redirect[node];
-    }
-    return node;
-}
-
 static bool push(reach *r, uint32_t word)
 {
-    if (!reel__list_reserve(r->p->t, &r->todo, r->todo.count + 1, sizeof word)) {
-        return false;
-    }
-    ((uint32_t *)r->todo.data)[r->todo.count++] = word;
-    return true;
+    return reel__list_add(r->p->t, &r->todo, word);
 }
 
 static bool reach_item(reach *r, uint32_t loop, uint32_t number)
@@ -116,17 +102,6 @@ static bool reach_item(reach *r, uint32_t loop, uint32_t number)
     }
     item->live = true;
     return push(r, loop) && push(r, number) && push(r, REEL__NONE);
-}
-
-static bool grow_seen(reach *r)
-{
-    reel_tape *t = r->p->t;
-    size_t before = r->seen.capacity;
-    if (!reel__list_reserve(t, &r->seen, t->nodes.count, 1)) {
-        return false;
-    }
-    memset((char *)r->seen.data + before, 0, r->seen.capacity - before);
-    return true;
 }
 
 /* Fewer members than these are read one by one. */
@@ -157,7 +132,7 @@ static uint32_t length_of_run(const reel__plan *p, const uint32_t *in, uint32_t 
     int64_t slot = reel__slot(&p->loops[loop], p->copy_of[in[first]]);
     while (first + length < n && in[first + length] < p->nodes &&
            p->loop_of[in[first + length]] == loop && p->item_of[in[first + length]] == number &&
-           actual(p, in[first + length]) == in[first + length] &&
+           reel__redirected(p->t, in[first + length]) == in[first + length] &&
            reel__slot(&p->loops[loop], p->copy_of[in[first + length]]) == slot + length) {
         length++;
     }
@@ -215,7 +190,7 @@ static bool is_held(const reel__plan *p, uint32_t node)
 static bool reach_node(reach *r, uint32_t node)
 {
     reel__plan *p = r->p;
-    node = actual(p, node);
+    node = reel__redirected(p->t, node);
     if (is_held(p, node)) {
         return true;
     }
@@ -223,15 +198,15 @@ static bool reach_node(reach *r, uint32_t node)
         if (!redirect_member(r, node)) {
             return false;
         }
-        node = actual(p, node);
+        node = reel__redirected(p->t, node);
     } else if (!redirect_stack(r, node)) {
         return false;
     }
-    node = actual(p, node);
+    node = reel__redirected(p->t, node);
     if (is_held(p, node)) {
         return true;
     }
-    if (!grow_seen(r)) {
+    if (!reel__list_reserve_zeroed(p->t, &r->seen, p->t->nodes.count, 1)) {
         return false;
     }
     if (((uint8_t *)r->seen.data)[node]) {
@@ -297,14 +272,8 @@ static bool reach_all(reach *r)
     reel__plan *p = r->p;
     reel_tape *t = p->t;
     bool fine = true;
-    for (size_t i = 0; fine && i < p->n_targets; i++) {
-        fine = reach_node(r, p->targets[i]);
-    }
-    for (size_t i = 0; fine && i < t->pending.count; i++) {
-        fine = reach_node(r, ((reel__pending *)t->pending.data)[i].node);
-    }
-    for (size_t i = 0; fine && i < t->kept.count; i++) {
-        fine = reach_node(r, ((uint32_t *)t->kept.data)[i]);
+    for (size_t i = 0; fine && i < reel__asked_count(t, p->n_targets); i++) {
+        fine = reach_node(r, reel__asked_at(t, p->n_targets, p->targets, i));
     }
     while (fine && r->todo.count) {
         uint32_t *words = r->todo.data, word = words[--r->todo.count];
@@ -312,11 +281,7 @@ static bool reach_all(reach *r)
             uint32_t number = words[--r->todo.count], loop = words[--r->todo.count];
             fine = reach_sources(r, loop, number);
         } else {
-            fine = reel__list_reserve(t, &r->nodes, r->nodes.count + 1, sizeof word);
-            if (fine) {
-                ((uint32_t *)r->nodes.data)[r->nodes.count++] = word;
-                fine = reach_inputs(r, word);
-            }
+            fine = reel__list_add(t, &r->nodes, word) && reach_inputs(r, word);
         }
     }
     return fine;
@@ -336,18 +301,14 @@ static bool add_loop_node(reel__plan *p, const reel__compiled *compiled, uint32_
     }
     *attributes = (reel__loop_attributes){ compiled->program, compiled->ranges };
     node.attributes = attributes;
-    uint32_t *in = node.in;
-    if (inputs->count > REEL__INLINE_INPUTS) {
-        if (!reel__list_reserve(t, &t->links, t->links.count + inputs->count, sizeof *in)) {
-            return false;
-        }
-        node.in[0] = (uint32_t)t->links.count;
-        in = (uint32_t *)t->links.data + t->links.count;
-        t->links.count += inputs->count;
+    uint32_t *in = reel__room_for_inputs(t, &node, (int)inputs->count);
+    if (in == NULL) {
+        return false;
     }
     if (inputs->count) {
         memcpy(in, inputs->data, inputs->count * sizeof *in);
     }
+    t->links.count += inputs->count > REEL__INLINE_INPUTS ? inputs->count : 0;
     return reel__append(t, &node, index);
 }
 
@@ -363,34 +324,38 @@ static void link_parts(reel__plan *p, uint32_t loop, int stage, uint32_t loop_no
     }
 }
 
-static bool make_programs(reach *r)
+static bool is_empty(const reel__plan *p, uint32_t loop, int stage)
+{
+    for (uint32_t k = 0; k < p->loops[loop].items; k++) {
+        if (reel__is_in(reel__item_at(p, loop, k), stage)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool make_program(reach *r, uint32_t loop, int stage)
 {
     reel__plan *p = r->p;
     reel_tape *t = p->t;
+    reel__compiled compiled = { 0 };
+    uint32_t node;
+    bool fine = reel__compile(p, loop, stage, &compiled) &&
+                (compiled.program || reel__ban(p, loop)) && add_loop_node(p, &compiled, &node) &&
+                reel__not_before(p, node, loop) && reel__list_add(t, &r->nodes, node);
+    reel__list_free(t, &compiled.inputs, sizeof(uint32_t));
+    if (fine) {
+        link_parts(p, loop, stage, node);
+    }
+    return fine;
+}
+
+static bool make_programs(reach *r)
+{
+    const reel__plan *p = r->p;
     for (uint32_t l = 0; l < p->loop_count; l++) {
         for (int stage = 0; stage < p->loops[l].stages; stage++) {
-            reel__compiled compiled = { 0 };
-            uint32_t node = REEL__NONE;
-            bool any = false;
-            for (uint32_t k = 0; k < p->loops[l].items; k++) {
-                any = any || reel__is_in(reel__item_at(p, l, k), stage);
-            }
-            bool fine = !any || reel__compile(p, l, stage, &compiled);
-            if (fine && any && compiled.program == NULL) {
-                fine = reel__ban(p, l);
-            }
-            fine = fine && (!any || add_loop_node(p, &compiled, &node));
-            reel__list_free(t, &compiled.inputs, sizeof(uint32_t));
-            if (!fine || !reel__list_reserve(t, &r->nodes, r->nodes.count + 1, sizeof node)) {
-                return false;
-            }
-            if (any) {
-                fine = reel__not_before(p, node, l);
-                t->planned.programs++;
-                ((uint32_t *)r->nodes.data)[r->nodes.count++] = node;
-                link_parts(p, l, stage, node);
-            }
-            if (!fine) {
+            if (!is_empty(p, l, stage) && !make_program(r, l, stage)) {
                 return false;
             }
         }
@@ -449,7 +414,7 @@ static void count_inputs(sorter *s, const uint32_t *nodes, size_t n)
     for (size_t k = 0; k < n; k++) {
         const reel__node *node = reel__node_at(p->t, nodes[k]);
         for (uint32_t i = 0; i < node->inputs; i++) {
-            uint32_t in = actual(p, reel__inputs_of(p->t, node)[i]);
+            uint32_t in = reel__redirected(p->t, reel__inputs_of(p->t, node)[i]);
             if (!is_held(p, in)) {
                 s->waits[nodes[k]]++;
                 s->first[in + 1]++;
@@ -467,7 +432,7 @@ static void list_readers(sorter *s, const uint32_t *nodes, size_t n, uint32_t *f
     for (size_t k = 0; k < n; k++) {
         const reel__node *node = reel__node_at(p->t, nodes[k]);
         for (uint32_t i = 0; i < node->inputs; i++) {
-            uint32_t in = actual(p, reel__inputs_of(p->t, node)[i]);
+            uint32_t in = reel__redirected(p->t, reel__inputs_of(p->t, node)[i]);
             if (!is_held(p, in)) {
                 s->readers[s->first[in] + filled[in]++] = nodes[k];
             }

@@ -86,11 +86,8 @@ static reel_var join_nodes(const group *g, int axis)
         }
     }
     reel_var all = reel_concat_n(axis, (int)g->n, part);
-    if (reel__resolve(t, all, "plan", &joined) &&
-        reel__list_reserve(t, &p->joins, p->joins.count + 1, sizeof joined)) {
-        ((uint32_t *)p->joins.data)[p->joins.count++] = joined;
-    }
-    return all;
+    bool known_now = reel__resolve(t, all, "plan", &joined) && reel__list_add(t, &p->joins, joined);
+    return known_now ? all : (reel_var){ t, 0 };
 }
 
 /* An item that joins what the group's members read as input `input` along the last axis. */

@@ -22,25 +22,19 @@ typedef struct {
     uint32_t mask;
 } search;
 
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0x9fb21c651e98df25u;
-    return hash ^ (hash >> 35);
-}
-
 static uint64_t hash_call(const reel_tape *t, uint32_t index)
 {
     const reel__node *node = reel__node_at(t, index);
     const uint32_t *in = reel__inputs_of(t, node);
-    uint64_t hash = mix((uint64_t)(uintptr_t)node->op, node->shape);
-    hash = mix(hash, node->flags & REEL__BACKWARD);
+    uint64_t hash = reel__mix((uint64_t)(uintptr_t)node->op, node->shape);
+    hash = reel__mix(hash, node->flags & REEL__BACKWARD);
     for (uint32_t i = 0; i < node->inputs; i++) {
-        hash = mix(hash, reel__node_at(t, in[i])->shape);
+        hash = reel__mix(hash, reel__node_at(t, in[i])->shape);
     }
     bool counts = node->op->at_index || node->op->puts_part || node->op->takes_part;
     const unsigned char *bytes = node->attributes;
     for (size_t i = 0; !counts && i < node->op->attribute_size; i++) {
-        hash = mix(hash, bytes[i]);
+        hash = reel__mix(hash, bytes[i]);
     }
     return hash;
 }
@@ -75,7 +69,7 @@ static uint32_t seen_before(search *s, uint32_t at)
 {
     uint64_t hash = 0;
     for (uint32_t i = 0; i < WINDOW; i++) {
-        hash = mix(hash, s->call[at + i]);
+        hash = reel__mix(hash, s->call[at + i]);
     }
     for (uint32_t slot = (uint32_t)(hash >> 32) & s->mask;; slot = (slot + 1) & s->mask) {
         uint32_t before = s->last[slot];

@@ -19,30 +19,21 @@ bool reel__is_ring(const reel__compiler *c, const reel__item *item)
 
 /* ---- places ------------------------------------------------------------------------------------ */
 
+/* A weight may lie in any way, so it is no input of anything else. */
+uint32_t reel__add_input_anew(reel__compiler *c, uint32_t node)
+{
+    bool added = reel__list_add(c->p->t, c->inputs, node);
+    return added ? (uint32_t)c->inputs->count - 1 : REEL__NONE;
+}
+
 static uint32_t add_input(reel__compiler *c, uint32_t node)
 {
-    reel_tape *t = c->p->t;
     for (uint32_t i = 0; i < c->inputs->count && i < 64; i++) {
         if (((uint32_t *)c->inputs->data)[i] == node) {
             return i;
         }
     }
-    if (!reel__list_reserve(t, c->inputs, c->inputs->count + 1, sizeof node)) {
-        return REEL__NONE;
-    }
-    ((uint32_t *)c->inputs->data)[c->inputs->count] = node;
-    return (uint32_t)c->inputs->count++;
-}
-
-/* A weight may lie in any way, so it is no input of anything else. */
-uint32_t reel__add_input_anew(reel__compiler *c, uint32_t node)
-{
-    reel_tape *t = c->p->t;
-    if (!reel__list_reserve(t, c->inputs, c->inputs->count + 1, sizeof node)) {
-        return REEL__NONE;
-    }
-    ((uint32_t *)c->inputs->data)[c->inputs->count] = node;
-    return (uint32_t)c->inputs->count++;
+    return reel__add_input_anew(c, node);
 }
 
 uint32_t reel__add_local(reel__compiler *c, int64_t width, bool rowed)
@@ -54,7 +45,6 @@ uint32_t reel__add_local(reel__compiler *c, int64_t width, bool rowed)
 static void dense(const reel__compiler *c, uint32_t k, reel__place *place)
 {
     memcpy(place->stride, reel__compiled_shape(c, k)->stride, sizeof place->stride);
-    (void)c;
 }
 
 static bool place_stored(reel__compiler *c, uint32_t k)

@@ -5,20 +5,14 @@
 
 #include "plan.h"
 
-static bool keep_plan(reel__plan *p)
-{
-    (void)p;
-    return true;
-}
-
-static bool fuse(reel__plan *p)
-{
-    (void)p;
-    return true;
-}
-
 /* Those without a subject in the loops' bodies act where they are asked for: fuse in compile.c,
  * cache in cache.c. */
+static bool act_elsewhere(reel__plan *p)
+{
+    (void)p;
+    return true;
+}
+
 static const struct {
     const char *name;
     reel__pass run;
@@ -26,8 +20,8 @@ static const struct {
     { "roll", reel__roll },        { "simplify", reel__pass_simplify },
     { "merge", reel__pass_merge }, { "split", reel__pass_split },
     { "place", reel__pass_place }, { "hoist", reel__pass_hoist },
-    { "sink", reel__pass_sink },   { "fuse", fuse },
-    { "cache", keep_plan },
+    { "sink", reel__pass_sink },   { "fuse", act_elsewhere },
+    { "cache", act_elsewhere },
 };
 
 #define PASSES (sizeof passes / sizeof passes[0])
@@ -96,20 +90,14 @@ bool reel__caching_is_on(const reel_tape *t)
 
 /* ---- what is needed -------------------------------------------------------------------------- */
 
-static bool count_reader(reel__plan *p, uint32_t index, uint32_t count)
+static bool count_reader(reel__plan *p, uint32_t index)
 {
     reel_tape *t = p->t;
-    uint32_t before = p->readers[index];
-    p->readers[index] += count;
-    if (before > 0 || reel__node_at(t, index)->op->kind == REEL_LEAF ||
+    if (p->readers[index]++ > 0 || reel__node_at(t, index)->op->kind == REEL_LEAF ||
         reel__value_at(t, index)->data) {
         return true;
     }
-    if (!reel__list_reserve(t, &t->order, t->order.count + 1, sizeof(uint32_t))) {
-        return false;
-    }
-    ((uint32_t *)t->order.data)[t->order.count++] = index;
-    return true;
+    return reel__list_add(t, &t->order, index);
 }
 
 static bool count_readers(reel__plan *p)
@@ -117,14 +105,8 @@ static bool count_readers(reel__plan *p)
     reel_tape *t = p->t;
     bool fine = true;
     t->order.count = 0;
-    for (size_t i = 0; fine && i < p->n_targets; i++) {
-        fine = count_reader(p, p->targets[i], 1);
-    }
-    for (size_t i = 0; fine && i < t->pending.count; i++) {
-        fine = count_reader(p, ((reel__pending *)t->pending.data)[i].node, 1);
-    }
-    for (size_t i = 0; fine && i < t->kept.count; i++) {
-        fine = count_reader(p, ((uint32_t *)t->kept.data)[i], 1);
+    for (size_t i = 0; fine && i < reel__asked_count(t, p->n_targets); i++) {
+        fine = count_reader(p, reel__asked_at(t, p->n_targets, p->targets, i));
     }
     while (fine && t->order.count) {
         uint32_t index = ((uint32_t *)t->order.data)[--t->order.count];
@@ -133,7 +115,7 @@ static bool count_readers(reel__plan *p)
         p->needed++;
         p->oldest = index < p->oldest ? index : p->oldest;
         for (uint32_t i = 0; fine && i < node->inputs; i++) {
-            fine = count_reader(p, in[i], 1);
+            fine = count_reader(p, in[i]);
         }
     }
     return fine;

@@ -141,18 +141,12 @@ static bool same_body(const roller *r, const reel__segment *a, const reel__segme
 
 reel__loop *reel__new_loop(reel__plan *p)
 {
-    if (p->loop_count == p->loop_capacity) {
-        uint32_t capacity = p->loop_capacity ? 2 * p->loop_capacity : 8;
-        reel__loop *loops = reel__arena_take(p->t, &p->arena, capacity * sizeof *loops);
-        if (loops == NULL) {
-            return NULL;
-        }
-        if (p->loop_count) {
-            memcpy(loops, p->loops, p->loop_count * sizeof *loops);
-        }
-        p->loops = loops;
-        p->loop_capacity = capacity;
+    reel__loop *loops = reel__arena_grow(p->t, &p->arena, p->loops, p->loop_count,
+                                         &p->loop_capacity, sizeof *loops);
+    if (loops == NULL) {
+        return NULL;
     }
+    p->loops = loops;
     p->loops[p->loop_count] = (reel__loop){ 0 };
     return &p->loops[p->loop_count++];
 }

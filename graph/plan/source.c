@@ -320,12 +320,7 @@ typedef struct {
 
 static bool push(search *s, uint32_t vertex)
 {
-    reel_tape *t = s->p->t;
-    if (!reel__list_reserve(t, &s->todo, s->todo.count + 1, sizeof vertex)) {
-        return false;
-    }
-    ((uint32_t *)s->todo.data)[s->todo.count++] = vertex;
-    return true;
+    return reel__list_add(s->p->t, &s->todo, vertex);
 }
 
 /* Of the loops between `loop` and itself the one with the fewest nodes. */
@@ -489,14 +484,8 @@ static void note_reads(reel__plan *p)
     for (uint32_t l = 0; l < p->loop_count; l++) {
         note_reads_of_loop(p, l);
     }
-    for (size_t i = 0; i < p->n_targets; i++) {
-        note_read(p, p->targets[i]);
-    }
-    for (size_t i = 0; i < t->pending.count; i++) {
-        note_read(p, ((reel__pending *)t->pending.data)[i].node);
-    }
-    for (size_t i = 0; i < t->kept.count; i++) {
-        note_read(p, ((uint32_t *)t->kept.data)[i]);
+    for (size_t i = 0; i < reel__asked_count(t, p->n_targets); i++) {
+        note_read(p, reel__asked_at(t, p->n_targets, p->targets, i));
     }
 }
 

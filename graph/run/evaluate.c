@@ -102,14 +102,8 @@ static bool share_targets(reel__execution *e, size_t n, const uint32_t targets[]
 {
     reel_tape *t = e->t;
     bool fine = true;
-    for (size_t i = 0; fine && i < n; i++) {
-        fine = share_redirected(e, targets[i]);
-    }
-    for (size_t i = 0; fine && i < t->pending.count; i++) {
-        fine = share_redirected(e, ((reel__pending *)t->pending.data)[i].node);
-    }
-    for (size_t i = 0; fine && i < t->kept.count; i++) {
-        fine = share_redirected(e, ((uint32_t *)t->kept.data)[i]);
+    for (size_t i = 0; fine && i < reel__asked_count(t, n); i++) {
+        fine = share_redirected(e, reel__asked_at(t, n, targets, i));
     }
     return fine;
 }
@@ -137,11 +131,7 @@ static bool note_alias(reel_tape *t, uint32_t i)
         }
         return true;
     }
-    if (!reel__list_reserve(t, &t->aliases, t->aliases.count + 1, sizeof(uint32_t))) {
-        return false;
-    }
-    ((uint32_t *)t->aliases.data)[t->aliases.count++] = i;
-    return true;
+    return reel__list_add(t, &t->aliases, i);
 }
 
 static bool note_aliases(reel__execution *e, size_t n, const uint32_t targets[])
@@ -158,14 +148,8 @@ static bool note_aliases(reel__execution *e, size_t n, const uint32_t targets[])
     for (size_t i = 0; fine && i < plan->order_count; i++) {
         fine = note_alias(t, plan->order[i]);
     }
-    for (size_t i = 0; fine && i < n; i++) {
-        fine = note_alias(t, targets[i]);
-    }
-    for (size_t i = 0; fine && i < t->kept.count; i++) {
-        fine = note_alias(t, ((uint32_t *)t->kept.data)[i]);
-    }
-    for (size_t i = 0; fine && i < t->pending.count; i++) {
-        fine = note_alias(t, ((reel__pending *)t->pending.data)[i].node);
+    for (size_t i = 0; fine && i < reel__asked_count(t, n); i++) {
+        fine = note_alias(t, reel__asked_at(t, n, targets, i));
     }
     return fine;
 }

@@ -6,27 +6,12 @@
 /* The node whose value stands for this one's. */
 uint32_t reel__actual(const reel__execution *e, uint32_t index)
 {
-    const uint32_t *redirect = e->t->redirect.data;
-    while (!e->options.replay && index < e->t->redirect.count && redirect[index] != REEL__NONE &&
-           reel__value_at(e->t, index)->data == NULL) {
-        index = redirect[index];
-    }
-    return index;
+    return e->options.replay ? index : reel__redirected(e->t, index);
 }
 
 uint32_t reel__input_of(const reel__execution *e, const reel__node *node, uint32_t i)
 {
     return reel__actual(e, reel__inputs_of(e->t, node)[i]);
-}
-
-static bool grow_zeroed(reel_tape *t, reel__list *list, size_t count, size_t element)
-{
-    size_t before = list->capacity;
-    if (!reel__list_reserve(t, list, count, element)) {
-        return false;
-    }
-    memset((char *)list->data + before * element, 0, (list->capacity - before) * element);
-    return true;
 }
 
 bool reel__is_scheduled(const reel__execution *e, uint32_t index)
@@ -55,12 +40,7 @@ static bool visit(reel__execution *e, uint32_t index, uint32_t count)
         e->uses[index] |= REEL__PINNED;
     }
     e->saw_dropped = e->saw_dropped || (reel__node_at(e->t, index)->flags & REEL__DROPPED);
-    reel__list *stack = &e->t->order;
-    if (!reel__list_reserve(e->t, stack, stack->count + 1, sizeof(uint32_t))) {
-        return false;
-    }
-    ((uint32_t *)stack->data)[stack->count++] = index;
-    return true;
+    return reel__list_add(e->t, &e->t->order, index);
 }
 
 static bool visit_inputs(reel__execution *e, uint32_t index)
@@ -76,14 +56,8 @@ static bool visit_inputs(reel__execution *e, uint32_t index)
             e->into[in] = index;
         }
     }
-    if (node->op->joined_axis == NULL || node->op->joined_axis(node->attributes) != 0) {
-        return true;
-    }
-    if (!reel__list_reserve(t, &t->joins, t->joins.count + 1, sizeof(uint32_t))) {
-        return false;
-    }
-    ((uint32_t *)t->joins.data)[t->joins.count++] = index;
-    return true;
+    bool joins = node->op->joined_axis && node->op->joined_axis(node->attributes) == 0;
+    return !joins || reel__list_add(t, &t->joins, index);
 }
 
 /* ---- joins whose inputs are written where they belong ----------------------------------- */
@@ -132,23 +106,17 @@ bool reel__schedule(reel__execution *e, size_t n, const uint32_t targets[])
     reel_tape *t = e->t;
     t->order.count = 0;
     t->joins.count = 0;
-    if (!grow_zeroed(t, &t->uses, t->nodes.count, sizeof *e->uses) ||
-        !grow_zeroed(t, &t->into, t->nodes.count, sizeof *e->into) ||
-        !grow_zeroed(t, &t->placed, t->nodes.count, sizeof *e->placed)) {
+    if (!reel__list_reserve_zeroed(t, &t->uses, t->nodes.count, sizeof *e->uses) ||
+        !reel__list_reserve_zeroed(t, &t->into, t->nodes.count, sizeof *e->into) ||
+        !reel__list_reserve_zeroed(t, &t->placed, t->nodes.count, sizeof *e->placed)) {
         return false;
     }
     e->uses = t->uses.data;
     e->into = t->into.data;
     e->placed = t->placed.data;
     bool fine = true;
-    for (size_t i = 0; fine && i < n; i++) {
-        fine = visit(e, targets[i], REEL__PINNED);
-    }
-    for (size_t i = 0; fine && i < t->pending.count; i++) {
-        fine = visit(e, ((reel__pending *)t->pending.data)[i].node, REEL__PINNED);
-    }
-    for (size_t i = 0; fine && i < t->kept.count; i++) {
-        fine = visit(e, ((uint32_t *)t->kept.data)[i], REEL__PINNED);
+    for (size_t i = 0; fine && i < reel__asked_count(t, n); i++) {
+        fine = visit(e, reel__asked_at(t, n, targets, i), REEL__PINNED);
     }
     while (fine && t->order.count) {
         fine = visit_inputs(e, ((uint32_t *)t->order.data)[--t->order.count]);
