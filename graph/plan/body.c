@@ -34,6 +34,13 @@ bool reel__same_attributes(const reel__plan *p, const reel__item *a, const reel_
             memcmp(x->attributes, y->attributes, x->op->attribute_size) == 0);
 }
 
+bool reel__is_matrix_product(const reel__plan *p, const reel__item *item)
+{
+    return !item->gone && !item->varies && item->inputs == 2 &&
+           reel__op_of(p, item)->contracted_axis && reel__item_input(p, item, 0)->rank == 2 &&
+           reel__item_input(p, item, 1)->rank == 2;
+}
+
 uint32_t reel__count_readers(const reel__plan *p, uint32_t loop, uint32_t item)
 {
     uint32_t count = reel__item_at(p, loop, item)->outer_readers;
@@ -48,6 +55,15 @@ uint32_t reel__count_readers(const reel__plan *p, uint32_t loop, uint32_t item)
 }
 
 /* ---- changing -------------------------------------------------------------------------------- */
+
+reel__item reel__blank_item(void)
+{
+    return (reel__item){ .first_read = INT64_MAX,
+                         .last_read = -1,
+                         .lifted = REEL__NONE,
+                         .sum = REEL__NONE,
+                         .joined = REEL__NONE };
+}
 
 static bool copy_sources(reel__plan *p, uint32_t n, const reel__source *in, reel__source **copy)
 {
@@ -76,15 +92,12 @@ uint32_t reel__add_item(reel__plan *p, uint32_t loop_number, reel_var like, uint
         !copy_sources(p, inputs, in, &copy)) {
         return REEL__NONE;
     }
-    loop->item[loop->items] = (reel__item){ .node = node,
-                                            .inputs = inputs,
-                                            .in = copy,
-                                            .end = loop->steps,
-                                            .first_read = INT64_MAX,
-                                            .last_read = -1,
-                                            .lifted = REEL__NONE,
-                                            .sum = REEL__NONE,
-                                            .joined = REEL__NONE };
+    reel__item *item = &loop->item[loop->items];
+    *item = reel__blank_item();
+    item->node = node;
+    item->inputs = inputs;
+    item->in = copy;
+    item->end = loop->steps;
     return loop->items++;
 }
 

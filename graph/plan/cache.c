@@ -485,25 +485,23 @@ static reel__stored *find_stored(reel_tape *t, uint64_t key, bool deferred)
     return NULL;
 }
 
-bool reel__restore_plan(reel_tape *t, uint64_t key, bool *found)
+static bool restore_stored(reel_tape *t, uint64_t key, bool deferred, bool *found)
 {
-    const reel__stored *stored = find_stored(t, key, false);
+    const reel__stored *stored = find_stored(t, key, deferred);
     *found = stored != NULL;
     if (stored == NULL) {
         return true;
     }
     t->planned = stored->counts;
-    return restore(t, &stored->full);
+    return restore(t, deferred ? &stored->deferred : &stored->full);
+}
+
+bool reel__restore_plan(reel_tape *t, uint64_t key, bool *found)
+{
+    return restore_stored(t, key, false, found);
 }
 
 bool reel__restore_deferred(reel_tape *t, size_t n, const uint32_t targets[], bool *found)
 {
-    uint64_t key = deferred_key(t, t->deferred->hash_after, n, targets);
-    const reel__stored *stored = find_stored(t, key, true);
-    *found = stored != NULL;
-    if (stored == NULL) {
-        return true;
-    }
-    t->planned = stored->counts;
-    return restore(t, &stored->deferred);
+    return restore_stored(t, deferred_key(t, t->deferred->hash_after, n, targets), true, found);
 }

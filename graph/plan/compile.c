@@ -11,13 +11,11 @@
 
 /* ---- what becomes of items --------------------------------------------------------------------- */
 
-static bool is_matrix_product(const reel__compiler *c, uint32_t k)
+static bool is_gemm(const reel__compiler *c, uint32_t k)
 {
     const reel__item *item = reel__compiled_item(c, k);
     const reel__node *node = reel__compiled_node(c, k);
-    return node->op->contracted_axis && item->inputs == 2 && !item->varies &&
-           item->in[1].kind == REEL__SAME && reel__input_shape(c, k, 0)->rank == 2 &&
-           reel__input_shape(c, k, 1)->rank == 2 &&
+    return reel__is_matrix_product(c->p, item) && item->in[1].kind == REEL__SAME &&
            node->op->contracted_axis(node->attributes, 0, 2) == 1;
 }
 
@@ -28,7 +26,7 @@ static reel__item_kind kind_of(const reel__compiler *c, uint32_t k)
     if (op->view) {
         return item->varies ? REEL__NOTHING : REEL__AS_VIEW;
     }
-    if (is_matrix_product(c, k)) {
+    if (is_gemm(c, k)) {
         return REEL__AS_GEMM;
     }
     if (op->joined_axis && !item->varies && reel__compiled_shape(c, k)->shape.rank == 2 &&
@@ -54,8 +52,8 @@ static bool adds_kernel(const reel__compiler *c, uint32_t k, uint32_t i)
     return c->state[f->item].kind == REEL__AS_KERNEL &&
            reel__compiled_node(c, f->item)->op->accumulates &&
            reel__compiled_shape(c, f->item) == reel__compiled_shape(c, k) &&
-           !c->state[f->item].stored && term->joined == REEL__NONE && term->begin == 0 &&
-           term->end == c->p->loops[c->loop].steps &&
+           !c->state[f->item].stored && term->joined == REEL__NONE &&
+           reel__is_in_all_copies(&c->p->loops[c->loop], term) &&
            reel__count_readers(c->p, c->loop, f->item) == 1;
 }
 

@@ -55,8 +55,7 @@ static inline const reel__node *reel__compiled_node(const reel__compiler *c, uin
 
 static inline const reel_shape *reel__input_shape(const reel__compiler *c, uint32_t k, uint32_t i)
 {
-    const reel__node *node = reel__compiled_node(c, k);
-    return &reel__shape_entry_of(c->p->t, reel__inputs_of(c->p->t, node)[i])->shape;
+    return reel__item_input(c->p, reel__compiled_item(c, k), i);
 }
 
 static inline const reel__shape_entry *reel__compiled_shape(const reel__compiler *c, uint32_t k)

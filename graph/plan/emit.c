@@ -22,7 +22,7 @@ static void place_copies(const reel__loop *loop, int64_t first_slot, int64_t uni
 static bool view_of(const reel__plan *p, const reel__item *item, reel__place *place)
 {
     const reel__node *node = reel__template(p, item);
-    const reel_shape *x = &reel__shape_entry_of(p->t, reel__inputs_of(p->t, node)[0])->shape;
+    const reel_shape *x = reel__item_input(p, item, 0);
     const reel_shape *y = &reel__shape_at(p->t, node->shape)->shape;
     int64_t offset = 0, stride[REEL_MAX_RANK];
     if (!node->op->view(node->attributes, x, place->stride, y, &offset, stride)) {

@@ -18,29 +18,6 @@ typedef struct {
     uint32_t n, item[MOST_MERGED];
 } group;
 
-/* Matrix by matrix, both of them whole. */
-static bool is_product(const reel__plan *p, const reel__item *item)
-{
-    const reel__node *node = reel__template(p, item);
-    if (item->gone || item->varies || node->op->contracted_axis == NULL || item->inputs != 2) {
-        return false;
-    }
-    const uint32_t *in = reel__inputs_of(p->t, node);
-    return reel__shape_entry_of(p->t, in[0])->shape.rank == 2 &&
-           reel__shape_entry_of(p->t, in[1])->shape.rank == 2;
-}
-
-static bool is_full(const reel__plan *p, uint32_t loop, const reel__item *item)
-{
-    return item->begin == 0 && item->end == p->loops[loop].steps;
-}
-
-static reel_shape factor_shape(const reel__plan *p, const reel__item *item, int k)
-{
-    const reel__node *node = reel__template(p, item);
-    return reel__shape_entry_of(p->t, reel__inputs_of(p->t, node)[k])->shape;
-}
-
 /* The axis of the second factor that is not summed over. */
 static int free_axis(const reel__plan *p, const reel__item *item)
 {
@@ -197,22 +174,23 @@ static bool feeds_a_carried_sum(const reel__plan *p, uint32_t loop_number, uint3
 static bool may_meet(const reel__plan *p, uint32_t loop, uint32_t a, uint32_t b, bool sums)
 {
     const reel__item *x = reel__item_at(p, loop, a), *y = reel__item_at(p, loop, b);
-    if (!is_product(p, y) || !reel__same_attributes(p, x, y) || !is_full(p, loop, y) ||
-        y->lead > 0 || x->recurrent != y->recurrent || !reel__same_source(&x->in[0], &y->in[0])) {
+    if (!reel__is_matrix_product(p, y) || !reel__same_attributes(p, x, y) ||
+        !reel__is_in_all_copies(&p->loops[loop], y) || y->lead > 0 ||
+        x->recurrent != y->recurrent || !reel__same_source(&x->in[0], &y->in[0])) {
         return false;
     }
     if (!sums) {
         return y->in[1].kind == REEL__SAME;
     }
-    reel_shape u = factor_shape(p, x, 1), v = factor_shape(p, y, 1);
-    return free_axis(p, y) == 1 && u.dim[0] == v.dim[0] && reel__is_own(&y->in[1], loop) &&
-           feeds_a_carried_sum(p, loop, b);
+    return free_axis(p, y) == 1 &&
+           reel__item_input(p, x, 1)->dim[0] == reel__item_input(p, y, 1)->dim[0] &&
+           reel__is_own(&y->in[1], loop) && feeds_a_carried_sum(p, loop, b);
 }
 
 static bool merge_with(reel__plan *p, uint32_t loop, uint32_t first, bool sums)
 {
     group g = { .p = p, .loop = loop };
-    if (!is_product(p, reel__item_at(p, loop, first))) {
+    if (!reel__is_matrix_product(p, reel__item_at(p, loop, first))) {
         return true;
     }
     for (uint32_t k = first; k < p->loops[loop].items && g.n < MOST_MERGED; k++) {
@@ -238,8 +216,8 @@ static bool is_term(const reel__plan *p, uint32_t loop, const reel__source *s)
     }
     const reel__item *item = reel__item_at(p, loop, s->item);
     const reel__node *node = reel__template(p, item);
-    return is_product(p, item) && is_full(p, loop, item) && item->lead == 0 &&
-           !reel__is_read_outside(item) && item->in[1].kind == REEL__SAME &&
+    return reel__is_matrix_product(p, item) && reel__is_in_all_copies(&p->loops[loop], item) &&
+           item->lead == 0 && !reel__is_read_outside(item) && item->in[1].kind == REEL__SAME &&
            reel__is_own(&item->in[0], loop) &&
            node->op->contracted_axis(node->attributes, 0, 2) == 1 &&
            reel__count_readers(p, loop, s->item) == 1;

@@ -10,7 +10,6 @@
 
 #include "plan.h"
 
-#define FEWEST_COPIES 4
 #define WINDOW 4 /* so many calls in a row have to recur */
 
 typedef struct {
@@ -112,7 +111,7 @@ bool reel__roll_periods(reel__plan *p)
         uint32_t before = seen_before(&s, i);
         uint32_t period = before == REEL__NONE ? 0 : i - before;
         uint32_t matched = period ? length_of_match(&s, i, period) : 0;
-        if (period && matched / period + 1 >= FEWEST_COPIES) {
+        if (period && matched / period + 1 >= REEL__FEWEST_COPIES) {
             if (!roll_copies(&s, before, period, matched / period + 1)) {
                 return false;
             }

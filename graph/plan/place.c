@@ -12,9 +12,9 @@ static bool joins_columns(const reel__plan *p, uint32_t loop, const reel__item *
     const reel__node *node = reel__template(p, item);
     return !item->gone && item->recurrent && !item->varies && item->lead == 0 &&
            node->op->joined_axis && reel__item_shape(p, item).rank == 2 &&
-           node->op->joined_axis(node->attributes) == 1 && item->begin == 0 &&
-           item->end == p->loops[loop].steps && item->inputs > 0 &&
-           reel__shape_entry_of(p->t, reel__inputs_of(p->t, node)[0])->shape.rank == 2;
+           node->op->joined_axis(node->attributes) == 1 &&
+           reel__is_in_all_copies(&p->loops[loop], item) && item->inputs > 0 &&
+           reel__item_input(p, item, 0)->rank == 2;
 }
 
 static bool can_join(const reel__plan *p, uint32_t loop, const reel__item *join, uint32_t input)
@@ -31,7 +31,7 @@ static bool can_join(const reel__plan *p, uint32_t loop, const reel__item *join,
     const reel__item *part = reel__item_at(p, loop, s->item);
     return reel__op_of(p, part)->kind == REEL_ELEMENTWISE && part->component == join->component &&
            part->joined == REEL__NONE && part->lead == 0 && part->ranges == NULL &&
-           !reel__is_read_outside(part) && part->begin == 0 && part->end == p->loops[loop].steps;
+           !reel__is_read_outside(part) && reel__is_in_all_copies(&p->loops[loop], part);
 }
 
 bool reel__pass_place(reel__plan *p)
@@ -45,7 +45,6 @@ bool reel__pass_place(reel__plan *p)
             if (!joins_columns(p, l, join)) {
                 continue;
             }
-            const uint32_t *in = reel__inputs_of(p->t, reel__template(p, join));
             int64_t column = 0;
             for (uint32_t i = 0; i < join->inputs; i++) {
                 if (can_join(p, l, join, i)) {
@@ -53,7 +52,7 @@ bool reel__pass_place(reel__plan *p)
                     part->joined = k;
                     part->column = column;
                 }
-                column += reel__shape_entry_of(p->t, in[i])->shape.dim[1];
+                column += reel__item_input(p, join, i)->dim[1];
             }
         }
     }

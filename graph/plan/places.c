@@ -14,7 +14,7 @@ bool reel__is_ring(const reel__compiler *c, const reel__item *item)
             return false;
         }
     }
-    return item->lead < 4 && item->begin == 0 && item->end == loop->steps;
+    return item->lead < 4 && reel__is_in_all_copies(loop, item);
 }
 
 /* ---- places ------------------------------------------------------------------------------------ */

@@ -124,11 +124,21 @@ static inline reel_shape reel__item_shape(const reel__plan *p, const reel__item 
 {
     return reel__shape_at(p->t, reel__template(p, item)->shape)->shape;
 }
+/* The shape of what it reads as input i. */
+static inline const reel_shape *reel__item_input(const reel__plan *p, const reel__item *item,
+                                                 uint32_t i)
+{
+    return &reel__shape_entry_of(p->t, reel__inputs_of(p->t, reel__template(p, item))[i])->shape;
+}
+static inline bool reel__is_in_all_copies(const reel__loop *loop, const reel__item *item)
+{
+    return item->begin == 0 && item->end == loop->steps;
+}
 static inline bool reel__is_read_outside(const reel__item *item)
 {
     return item->first_read <= item->last_read;
 }
-/* Where copy e of a loop lies in its stacks. */
+/* Where copy e of a loop lies in its stacks; and which copy lies there. */
 static inline int64_t reel__slot(const reel__loop *loop, int64_t e)
 {
     return loop->reversed ? loop->steps - 1 - e : e;
@@ -136,7 +146,11 @@ static inline int64_t reel__slot(const reel__loop *loop, int64_t e)
 
 /* ---- body.c: looking at and changing bodies -------------------------------------------------- */
 
+/* Of two matrices, the same in all copies. */
+bool reel__is_matrix_product(const reel__plan *, const reel__item *);
 bool reel__same_source(const reel__source *, const reel__source *);
+/* What all items start with. */
+reel__item reel__blank_item(void);
 bool reel__same_attributes(const reel__plan *, const reel__item *, const reel__item *);
 /* An item for what `like` records, reading `in`. Its number, or REEL__NONE and an error. */
 uint32_t reel__add_item(reel__plan *, uint32_t loop, reel_var like, uint32_t inputs,
@@ -182,12 +196,16 @@ bool reel__become_sum(reel__plan *, uint32_t loop, uint32_t item, uint32_t n,
 /* ---- roll.c, source.c ------------------------------------------------------------------------ */
 
 bool reel__roll(reel__plan *);
+/* Fewer copies of a body are not worth a loop. */
+#define REEL__FEWEST_COPIES 4
 /* Consecutive nodes of one step: `count` of a list, from `begin` on. */
 typedef struct {
     uint32_t mark;
     bool backward;
     uint32_t begin, count;
 } reel__segment;
+/* The items' first copy is gone: the others move up. */
+void reel__renumber_copies(reel__plan *, uint32_t loop);
 /* Makes loops of a list of steps, where neighbours are alike. */
 bool reel__roll_segments(reel__plan *, uint32_t *nodes, reel__segment *, uint32_t count);
 /* The same for what repeats without marks (period.c). */

@@ -12,7 +12,6 @@
 
 #include "plan.h"
 
-#define FEWEST_STEPS 4
 #define MOST_LEVELS 4
 
 typedef struct {
@@ -256,24 +255,20 @@ static bool make_items(reel__plan *p, uint32_t number, uint32_t items, int64_t r
     }
     loop->items = loop->capacity = items;
     for (uint32_t k = 0; k < items; k++) {
-        loop->item[k] = (reel__item){ .member = members + (size_t)k * (size_t)room,
-                                      .first_read = INT64_MAX,
-                                      .last_read = -1,
-                                      .lifted = REEL__NONE,
-                                      .sum = REEL__NONE,
-                                      .joined = REEL__NONE };
+        loop->item[k] = reel__blank_item();
+        loop->item[k].member = members + (size_t)k * (size_t)room;
     }
     return true;
 }
 
-/* Column 0 was kept free for a ragged first step, and there is none. */
-static void drop_first_column(reel__plan *p, reel__loop *loop)
+void reel__renumber_copies(reel__plan *p, uint32_t number)
 {
+    const reel__loop *loop = &p->loops[number];
     for (uint32_t k = 0; k < loop->items; k++) {
         loop->item[k].member++;
         for (int64_t e = 0; e < loop->steps; e++) {
             uint32_t node = loop->item[k].member[e];
-            if (node != REEL__NONE && p->item_of[node] == k) {
+            if (node != REEL__NONE && p->item_of[node] == k && p->loop_of[node] == number) {
                 p->copy_of[node] = (uint32_t)e;
             }
         }
@@ -320,7 +315,7 @@ static bool fill_loop(roller *r, uint32_t low, uint32_t from, uint32_t to, uint3
         loop->item[k].end = loop->steps;
     }
     if (!first) {
-        drop_first_column(p, loop);
+        reel__renumber_copies(p, number); /* room was kept for a ragged first step */
     }
     return true;
 }
@@ -338,7 +333,7 @@ static bool roll_middle(roller *r, uint32_t low, uint32_t high, uint32_t *from, 
     while (*to < high && same_body(r, &r->segments[*to], &r->segments[middle])) {
         ++*to;
     }
-    return *to - *from < FEWEST_STEPS || fill_loop(r, low, *from, *to, high);
+    return *to - *from < REEL__FEWEST_COPIES || fill_loop(r, low, *from, *to, high);
 }
 
 /* Ranges that wait are at most half as long as those before them. */
@@ -348,7 +343,7 @@ static bool roll_run(roller *r, uint32_t low, uint32_t high)
 {
     uint32_t waiting[MOST_RANGES][2], n = 0;
     for (;;) {
-        while (high - low < FEWEST_STEPS) {
+        while (high - low < REEL__FEWEST_COPIES) {
             if (n == 0) {
                 return true;
             }

@@ -27,23 +27,37 @@ static bool is_invariant(const reel__plan *p, const reel__item *item)
     return true;
 }
 
-static void replace_everywhere(reel__plan *p, uint32_t loop, uint32_t number, uint32_t node)
+/* What a reader in loop `reader` is to read instead of an item that goes. */
+typedef bool (*substitute)(reel__plan *, uint32_t reader, const reel__item *from, reel__source *);
+
+static bool replace_everywhere(reel__plan *p, uint32_t loop, uint32_t number, substitute make)
 {
-    bool others = reel__item_at(p, loop, number)->outer_readers > 0;
+    const reel__item *from = reel__item_at(p, loop, number);
+    bool others = from->outer_readers > 0;
     for (uint32_t l = others ? 0 : loop; l < (others ? p->loop_count : loop + 1); l++) {
         for (uint32_t k = 0; k < p->loops[l].items; k++) {
             reel__item *item = &p->loops[l].item[k];
             for (uint32_t i = 0; i < item->inputs; i++) {
                 reel__source *s = &item->in[i];
-                if (s->kind == REEL__ITEM && s->loop == loop && s->item == number) {
-                    *s = reel__from_node(node);
+                if (s->kind == REEL__ITEM && s->loop == loop && s->item == number &&
+                    !make(p, l, from, s)) {
+                    return false;
                 }
             }
         }
     }
+    return true;
 }
 
 /* The node of the second copy, which every body has, stands for all. */
+static bool read_second_copy(reel__plan *p, uint32_t reader, const reel__item *from,
+                             reel__source *s)
+{
+    (void)p, (void)reader;
+    *s = reel__from_node(from->member[1]);
+    return true;
+}
+
 static bool take_out(reel__plan *p, uint32_t loop, uint32_t number)
 {
     reel__item *item = reel__item_at(p, loop, number);
@@ -57,8 +71,7 @@ static bool take_out(reel__plan *p, uint32_t loop, uint32_t number)
     }
     p->loop_of[node] = REEL__NONE;
     item->gone = true;
-    replace_everywhere(p, loop, number, node);
-    return true;
+    return replace_everywhere(p, loop, number, read_second_copy);
 }
 
 /* ---- what waits for nothing in the loop ---------------------------------------------------------- */
@@ -75,9 +88,9 @@ static bool stands_outside(const reel__plan *p, const reel__item *item)
     return may && !item->gone && item->lead == 0 && item->member;
 }
 
-static bool read_from_table(reel__plan *p, uint32_t loop, const reel__item *from, reel__source *s)
+static bool read_from_table(reel__plan *p, uint32_t reader, const reel__item *from, reel__source *s)
 {
-    int64_t steps = p->loops[loop].steps;
+    int64_t steps = p->loops[reader].steps;
     reel__source table = { .kind = REEL__TABLE };
     table.table = reel__arena_take(p->t, &p->arena, (size_t)steps * sizeof *table.table);
     for (int64_t e = 0; table.table && e < steps; e++) {
@@ -96,20 +109,7 @@ static bool put_outside(reel__plan *p, uint32_t loop, uint32_t number)
         p->loop_of[from->member[e]] = REEL__NONE;
     }
     from->gone = true;
-    bool others = from->outer_readers > 0;
-    for (uint32_t l = others ? 0 : loop; l < (others ? p->loop_count : loop + 1); l++) {
-        for (uint32_t k = 0; k < p->loops[l].items; k++) {
-            reel__item *item = &p->loops[l].item[k];
-            for (uint32_t i = 0; i < item->inputs; i++) {
-                reel__source *s = &item->in[i];
-                if (s->kind == REEL__ITEM && s->loop == loop && s->item == number &&
-                    !read_from_table(p, l, from, s)) {
-                    return false;
-                }
-            }
-        }
-    }
-    return true;
+    return replace_everywhere(p, loop, number, read_from_table);
 }
 
 /* ---- sums of padded parts ---------------------------------------------------------------------- */
@@ -127,11 +127,11 @@ static bool is_padded(const reel__plan *p, uint32_t loop, const reel__source *s,
     const reel__item *item = reel__item_at(p, loop, s->item);
     const reel__node *node = reel__template(p, item);
     if (node->op->puts_part == NULL || item->varies || item->lead > 0 ||
-        reel__is_read_outside(item) || item->begin > 0 || item->end < p->loops[loop].steps ||
+        reel__is_read_outside(item) || !reel__is_in_all_copies(&p->loops[loop], item) ||
         reel__count_readers(p, loop, s->item) != 1) {
         return false;
     }
-    const reel_shape *x = &reel__shape_entry_of(p->t, reel__inputs_of(p->t, node)[0])->shape;
+    const reel_shape *x = reel__item_input(p, item, 0);
     *out = (padded){ node->op->puts_part(node->attributes, x), item->in[0] };
     return true;
 }

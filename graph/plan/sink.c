@@ -28,8 +28,7 @@ static const reel__item *rows_joined(const reel__plan *p, const reel__item *item
     const reel__node *joined = reel__template(p, join);
     reel_shape shape = reel__item_shape(p, join);
     bool fits = joined->op->joined_axis && !join->varies && join->inputs <= MOST_PARTS &&
-                shape.rank == 2 &&
-                reel__shape_entry_of(p->t, reel__inputs_of(p->t, joined)[0])->shape.rank == 2 &&
+                shape.rank == 2 && reel__item_input(p, join, 0)->rank == 2 &&
                 joined->op->joined_axis(joined->attributes) !=
                     node->op->contracted_axis(node->attributes, 0, 2);
     return fits ? join : NULL;
@@ -44,8 +43,7 @@ static bool fills_in_order(const reel__plan *p, uint32_t loop_number, const reel
     if (op->puts_part == NULL || item->member == NULL) {
         return false;
     }
-    const reel_shape *x =
-        &reel__shape_entry_of(p->t, reel__inputs_of(p->t, reel__template(p, item))[0])->shape;
+    const reel_shape *x = reel__item_input(p, item, 0);
     for (int64_t slot = 0; slot < loop->steps; slot++) {
         const reel__node *node = reel__node_at(p->t, item->member[reel__slot(loop, slot)]);
         reel_axis_part part = op->puts_part(node->attributes, x);
@@ -91,7 +89,7 @@ static bool can_sum(const reel__plan *p, uint32_t loop, const reel__source *term
     const reel__item *item = reel__item_at(p, loop, term->item);
     const reel_op *op = reel__op_of(p, item);
     int64_t first;
-    if (item->begin > 0 || item->end < p->loops[loop].steps) {
+    if (!reel__is_in_all_copies(&p->loops[loop], item)) {
         return false;
     }
     if (op->takes_part && !item->varies) {
@@ -257,14 +255,12 @@ static bool next_sum(const reel__plan *p, uint32_t loop, uint32_t number, int64_
 static bool is_whole(const reel__plan *p, uint32_t loop, const reel__item *item)
 {
     reel_shape shape = reel__item_shape(p, item);
-    const reel__node *node = reel__template(p, item);
     for (uint32_t i = 0; i < 2; i++) {
-        reel_shape x = reel__shape_entry_of(p->t, reel__inputs_of(p->t, node)[i])->shape;
-        if (!reel_shape_equal(x, shape)) {
+        if (!reel_shape_equal(*reel__item_input(p, item, i), shape)) {
             return false; /* it broadcasts */
         }
     }
-    return item->begin == 0 && item->end == p->loops[loop].steps && item->ranges == NULL;
+    return reel__is_in_all_copies(&p->loops[loop], item) && item->ranges == NULL;
 }
 
 static bool find_chain(const reel__plan *p, uint32_t loop, uint32_t last, chain *c)

@@ -37,17 +37,9 @@ static void drop_first(reel__plan *p, uint32_t number)
 {
     reel__loop *loop = &p->loops[number];
     forget_copy(p, number, 0);
-    for (uint32_t k = 0; k < loop->items; k++) {
-        loop->item[k].member++;
-        for (int64_t e = 0; e + 1 < loop->steps; e++) {
-            uint32_t node = loop->item[k].member[e];
-            if (node != REEL__NONE && p->item_of[node] == k && p->loop_of[node] == number) {
-                p->copy_of[node] = (uint32_t)e;
-            }
-        }
-    }
     loop->ragged_first = false;
     loop->steps--;
+    reel__renumber_copies(p, number);
 }
 
 /* What cannot be followed is first blamed on the ragged ends. */

@@ -13,14 +13,7 @@
 
 static bool is_product_with_weight(const reel__plan *p, const reel__item *item)
 {
-    const reel__node *node = reel__template(p, item);
-    if (item->gone || item->varies || node->op->contracted_axis == NULL || item->inputs != 2 ||
-        item->in[1].kind != REEL__SAME) {
-        return false;
-    }
-    const uint32_t *in = reel__inputs_of(p->t, node);
-    return reel__shape_entry_of(p->t, in[0])->shape.rank == 2 &&
-           reel__shape_entry_of(p->t, in[1])->shape.rank == 2;
+    return reel__is_matrix_product(p, item) && item->in[1].kind == REEL__SAME;
 }
 
 static int contracted(const reel__plan *p, const reel__item *item, int input)
@@ -60,7 +53,7 @@ static bool is_joined(const reel__plan *p, uint32_t loop, const reel__item *item
     *join = reel__item_at(p, loop, item->in[0].item);
     const reel__node *node = reel__template(p, *join);
     if (node->op->joined_axis == NULL || (*join)->inputs > MOST_PARTS || (*join)->varies ||
-        reel__shape_entry_of(p->t, reel__inputs_of(p->t, node)[0])->shape.rank != 2 ||
+        reel__item_input(p, *join, 0)->rank != 2 ||
         node->op->joined_axis(node->attributes) != contracted(p, item, 0)) {
         return false;
     }
@@ -71,19 +64,19 @@ static bool is_joined(const reel__plan *p, uint32_t loop, const reel__item *item
     return any;
 }
 
-static uint32_t add_product(reel__plan *p, uint32_t loop, uint32_t number, reel__source left,
-                            reel_var weight)
+/* What the product `number` would be with other factors: fills in `in`. */
+static reel_var product_like(reel__plan *p, uint32_t loop, uint32_t number, reel__source left,
+                             reel_var weight, reel__source in[2])
 {
-    reel_tape *t = p->t;
     uint32_t node;
-    if (!reel__resolve(t, weight, "plan", &node)) {
-        return REEL__NONE;
+    if (!reel__resolve(p->t, weight, "plan", &node)) {
+        return (reel_var){ p->t, 0 };
     }
-    reel__source in[2] = { left, reel__from_node(node) };
+    in[0] = left;
+    in[1] = reel__from_node(node);
     reel_var x[2] = { reel__like(p, &left), weight };
     const reel__node *like = reel__template(p, reel__item_at(p, loop, number));
-    const void *attributes = like->attributes;
-    return reel__add_item(p, loop, reel_record(like->op, 2, x, attributes), 2, in);
+    return reel_record(like->op, 2, x, like->attributes);
 }
 
 static bool split_joined(reel__plan *p, uint32_t loop, uint32_t number, reel__item join)
@@ -96,8 +89,10 @@ static bool split_joined(reel__plan *p, uint32_t loop, uint32_t number, reel__it
     uint32_t n = 0;
     for (uint32_t i = 0; i < join.inputs; i++) {
         int64_t end = begin + reel_shape_of(reel__like(p, &join.in[i])).dim[along];
-        uint32_t term =
-            add_product(p, loop, number, join.in[i], reel_slice(weight, axis, begin, end));
+        reel__source in[2];
+        reel_var like =
+            product_like(p, loop, number, join.in[i], reel_slice(weight, axis, begin, end), in);
+        uint32_t term = reel__add_item(p, loop, like, 2, in);
         if (term == REEL__NONE) {
             return false;
         }
@@ -119,7 +114,17 @@ static bool split_joined(reel__plan *p, uint32_t loop, uint32_t number, reel__it
 
 /* ---- of which slices are read ------------------------------------------------------------------ */
 
-/* All readers are slices along the product's last axis, and some of them feed nothing carried. */
+/* Of columns of the product. */
+static bool is_slice_of(const reel__plan *p, uint32_t loop, const reel__item *reader,
+                        uint32_t number)
+{
+    const reel__node *node = reel__template(p, reader);
+    return !reader->gone && !reader->varies && reader->inputs == 1 &&
+           reel__is_own(&reader->in[0], loop) && reader->in[0].item == number &&
+           node->op->takes_part && node->op->takes_part(node->attributes).axis == 1;
+}
+
+/* All readers are slices of columns, and some of them feed nothing carried. */
 static bool is_cut_up(const reel__plan *p, uint32_t loop, uint32_t number)
 {
     const reel__item *product = reel__item_at(p, loop, number);
@@ -130,43 +135,30 @@ static bool is_cut_up(const reel__plan *p, uint32_t loop, uint32_t number)
     bool any = false;
     for (uint32_t k = 0; k < p->loops[loop].items; k++) {
         const reel__item *reader = reel__item_at(p, loop, k);
-        const reel__node *node = reel__template(p, reader);
-        if (reader->gone || reader->inputs != 1 || !reel__is_own(&reader->in[0], loop) ||
-            reader->in[0].item != number || node->op->takes_part == NULL || reader->varies ||
-            node->op->takes_part(node->attributes).axis != 1) {
-            continue;
+        if (is_slice_of(p, loop, reader, number)) {
+            found++;
+            any = any || !reader->recurrent;
         }
-        found++;
-        any = any || !reader->recurrent;
     }
     return any && found == reel__count_readers(p, loop, number);
 }
 
 static bool cut_up(reel__plan *p, uint32_t loop, uint32_t number)
 {
-    uint32_t items = p->loops[loop].items;
-    for (uint32_t k = 0; k < items; k++) {
+    const reel__item *product = reel__item_at(p, loop, number);
+    int axis = 1 - contracted(p, product, 1);
+    reel__source left = product->in[0], in[2];
+    reel_var weight = reel__handle(p->t, product->in[1].node);
+    for (uint32_t k = 0; k < p->loops[loop].items; k++) {
         const reel__item *reader = reel__item_at(p, loop, k);
-        if (reader->gone || reader->inputs != 1 || !reel__is_own(&reader->in[0], loop) ||
-            reader->in[0].item != number) {
+        if (!is_slice_of(p, loop, reader, number)) {
             continue;
         }
         const reel__node *node = reel__template(p, reader);
         reel_axis_part part = node->op->takes_part(node->attributes);
-        const reel__item *product = reel__item_at(p, loop, number);
-        reel_var weight = reel_slice(reel__handle(p->t, product->in[1].node),
-                                     1 - contracted(p, product, 1), part.begin, part.end);
-        uint32_t weight_node;
-        if (!reel__resolve(p->t, weight, "plan", &weight_node)) {
-            return false;
-        }
-        product = reel__item_at(p, loop, number);
-        reel__source in[2] = { product->in[0], reel__from_node(weight_node) };
-        reel_var x[2] = { reel__like(p, &in[0]), weight };
-        product = reel__item_at(p, loop, number);
-        const reel__node *like = reel__template(p, product);
-        const void *attributes = like->attributes;
-        if (!reel__become(p, loop, k, reel_record(like->op, 2, x, attributes), 2, in)) {
+        reel_var like =
+            product_like(p, loop, number, left, reel_slice(weight, axis, part.begin, part.end), in);
+        if (!reel__become(p, loop, k, like, 2, in)) {
             return false;
         }
     }

@@ -141,12 +141,12 @@ static int64_t read_slot(const reel__plan *p, uint32_t number, const reel__sourc
                          int64_t *slope)
 {
     const reel__loop *loop = &p->loops[number];
-    int64_t e = loop->reversed ? loop->steps - 1 - slot : slot;
+    int64_t e = reel__slot(loop, slot);
     int64_t at = s->scale * e + s->offset;
     *slope = loop->reversed ? -s->scale : s->scale;
     if (s->kind == REEL__ITEM && p->loops[s->loop].reversed) {
         *slope = -*slope;
-        at = p->loops[s->loop].steps - 1 - at;
+        at = reel__slot(&p->loops[s->loop], at);
     }
     return at;
 }
@@ -158,7 +158,7 @@ static bool is_in_stack(const reel__plan *p, const reel__source *s, int64_t slot
     }
     const reel__loop *loop = &p->loops[s->loop];
     const reel__item *item = &loop->item[s->item];
-    int64_t e = loop->reversed ? loop->steps - 1 - slot : slot;
+    int64_t e = reel__slot(loop, slot);
     bool whole = item->lifted == REEL__NONE && item->joined == REEL__NONE;
     return e < item->end && e >= (whole ? -(int64_t)item->lead : item->begin);
 }
