@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "op.h"
+#include "run/strides.h"
 #include "run/sum.h"
 
 typedef struct {
@@ -147,7 +148,7 @@ static scratch_sizes measure_scratch(const reel_shape *x, const reel_shape *y, s
     scratch_sizes sizes = { { 0, 0 }, 0 };
     for (int stage = 0; next_stage(&runs, &layout); stage++) {
         size_t bytes = (size_t)(layout.outer * layout.inner) * element, parts;
-        bytes = (bytes + 63) & ~(size_t)63;
+        bytes = reel__aligned(bytes);
         if (bytes > sizes.between[stage % 2]) {
             sizes.between[stage % 2] = bytes;
         }

@@ -165,7 +165,7 @@ static bool needs_copy(const reel_kernel_call *c, int input)
 static size_t copy_size(const reel_kernel_call *c, int input, size_t element)
 {
     size_t bytes = (size_t)reel_shape_size(*c->x[input].shape) * element;
-    return needs_copy(c, input) ? (bytes + 63) & ~(size_t)63 : 0;
+    return needs_copy(c, input) ? reel__aligned(bytes) : 0;
 }
 
 /* As it lies, or as its copy in the scratch will lie. */
@@ -178,11 +178,8 @@ static factor get_factor(const reel_kernel_call *c, int input, size_t element)
     }
     reel_tensor copy = { .shape = c->x[input].shape };
     copy.data = (char *)c->scratch + (input == 1 ? copy_size(c, 0, element) : 0);
-    int64_t stride[REEL_MAX_RANK], next = 1;
-    for (int i = copy.shape->rank - 1; i >= 0; i--) {
-        stride[i] = next;
-        next *= copy.shape->dim[i];
-    }
+    int64_t stride[REEL_MAX_RANK];
+    reel__dense_strides(copy.shape, stride);
     copy.stride = stride;
     return look_at(&copy, transpose, input == 0);
 }

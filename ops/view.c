@@ -5,16 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "../graph/run/strides.h"
 #include "ops.h"
-
-static void row_major(const reel_shape *shape, int64_t stride[])
-{
-    int64_t step = 1;
-    for (int k = shape->rank - 1; k >= 0; k--) {
-        stride[k] = step;
-        step *= shape->dim[k];
-    }
-}
 
 static reel_shape without_axis(reel_shape shape, int64_t axis)
 {
@@ -93,7 +85,7 @@ static bool reshape_view(const void *attributes, const reel_shape *x, const int6
 {
     (void)attributes;
     *offset = 0;
-    row_major(y, y_stride);
+    reel__dense_strides(y, y_stride);
     if (reel_shape_size(*y) == 0) {
         return true;
     }

@@ -178,8 +178,8 @@ static void close_group(reel__compiler *c, bool whole)
     }
     int64_t widest = 1;
     for (uint32_t i = first; i < g->instructions; i++) {
-        int64_t width = reel_shape_size(g->instruction[i].y.shape);
-        width = g->instruction[i].rowed && c->rows > 0 ? width / c->rows : width;
+        const reel__instruction *n = &g->instruction[i];
+        int64_t width = reel__row_width(c->rows, &n->y.shape, n->rowed);
         widest = width > widest ? width : widest;
     }
     int64_t block = BLOCK_ELEMENTS / widest < 1 ? 1 : BLOCK_ELEMENTS / widest;

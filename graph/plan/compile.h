@@ -95,6 +95,8 @@ bool reel__is_ring(const reel__compiler *, const reel__item *);
 /* A weight may lie in any way, so it is no input of anything else. */
 uint32_t reel__add_input_anew(reel__compiler *, uint32_t node);
 uint32_t reel__add_local(reel__compiler *, int64_t width, bool rowed);
+/* All of a value of this shape, in a local of its own. */
+reel__place reel__place_in_local(reel__compiler *, const reel_shape *, bool rowed);
 /* Gives an item's result a place, where it has none yet. */
 bool reel__find_place(reel__compiler *, uint32_t item);
 /* The place of what input i reads. */

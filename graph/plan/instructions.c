@@ -97,14 +97,7 @@ static bool add_copy(reel__compiler *c, uint32_t k, const reel__place *to, const
 /* A dense copy of an operand, in a local of its own. */
 static bool make_dense(reel__compiler *c, uint32_t k, reel__operand *x)
 {
-    int64_t size = reel_shape_size(x->shape), next = 1;
-    reel__place to = { .kind = REEL__IN_LOCAL,
-                       .number = reel__add_local(c, x->rowed && c->rows > 0 ? size / c->rows : size,
-                                                 x->rowed) };
-    for (int a = x->shape.rank - 1; a >= 0; a--) {
-        to.stride[a] = next;
-        next *= x->shape.dim[a];
-    }
+    reel__place to = reel__place_in_local(c, &x->shape, x->rowed);
     if (!add_copy(c, k, &to, &x->shape, x->rowed, &x->place)) {
         return false;
     }
@@ -120,17 +113,9 @@ static bool write_beside(reel__compiler *c, uint32_t k, uint32_t instruction)
     if (is_dense(&y->shape, y->place.stride, tile && y->rowed ? 1 : 0)) {
         return true;
     }
-    reel__place there = y->place;
-    int64_t size = reel_shape_size(y->shape), next = 1;
-    y->place = (reel__place){ .kind = REEL__IN_LOCAL,
-                              .number = reel__add_local(
-                                  c, y->rowed && c->rows > 0 ? size / c->rows : size, y->rowed) };
-    for (int a = y->shape.rank - 1; a >= 0; a--) {
-        y->place.stride[a] = next;
-        next *= y->shape.dim[a];
-    }
-    reel__place here = y->place;
+    reel__place there = y->place, here = reel__place_in_local(c, &y->shape, y->rowed);
     reel_shape shape = y->shape;
+    y->place = here;
     return add_copy(c, k, &there, &shape, y->rowed, &here);
 }
 
@@ -180,7 +165,7 @@ static bool add_tile(reel__compiler *c, uint32_t k)
             x[i] = as_tile;
         }
     }
-    int64_t width = rowed && c->rows > 0 ? y->size / c->rows : y->size;
+    int64_t width = reel__row_width(c->rows, &y->shape, rowed);
     reel__instruction *n = fits ? add_instruction(c, REEL__TILE, k, item->inputs) : NULL;
     if (!fits) {
         c->state[k].kind = REEL__AS_KERNEL;

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "../run/strides.h"
 #include "compile.h"
 
 /* Only the copy that comes last is read from outside. */
@@ -42,9 +43,12 @@ uint32_t reel__add_local(reel__compiler *c, int64_t width, bool rowed)
     return c->g->locals++;
 }
 
-static void dense(const reel__compiler *c, uint32_t k, reel__place *place)
+reel__place reel__place_in_local(reel__compiler *c, const reel_shape *shape, bool rowed)
 {
-    memcpy(place->stride, reel__compiled_shape(c, k)->stride, sizeof place->stride);
+    int64_t width = reel__row_width(c->rows, shape, rowed);
+    reel__place place = { .kind = REEL__IN_LOCAL, .number = reel__add_local(c, width, rowed) };
+    reel__dense_strides(shape, place.stride);
+    return place;
 }
 
 static bool place_stored(reel__compiler *c, uint32_t k)
@@ -76,7 +80,7 @@ static bool place_stored(reel__compiler *c, uint32_t k)
                             .offset = part->first,
                             .step = part->step,
                             .shift = part->ring ? (int64_t)item->lead : 0 };
-    dense(c, k, place);
+    memcpy(place->stride, reel__compiled_shape(c, k)->stride, sizeof place->stride);
     for (const reel__range *r = item->ranges; r; r = r->next) {
         int64_t lowest = loop->reversed ? 0 : -(int64_t)item->lead;
         c->range_nodes[c->g->ranges] = r->node;
@@ -114,13 +118,7 @@ bool reel__find_place(reel__compiler *c, uint32_t k)
         return state->placed;
     }
     const reel__shape_entry *shape = reel__compiled_shape(c, k);
-    int64_t width = shape->size;
-    if (state->rowed && c->rows > 0) {
-        width /= c->rows;
-    }
-    state->place =
-        (reel__place){ .kind = REEL__IN_LOCAL, .number = reel__add_local(c, width, state->rowed) };
-    dense(c, k, &state->place);
+    state->place = reel__place_in_local(c, &shape->shape, state->rowed);
     state->placed = true;
     return true;
 }
@@ -188,10 +186,6 @@ bool reel__place_of(reel__compiler *c, uint32_t k, uint32_t i, reel__place *plac
             place->step = s->scale * unit;
         }
     }
-    int64_t next = 1;
-    for (int a = shape->rank - 1; a >= 0; a--) {
-        place->stride[a] = next;
-        next *= shape->dim[a];
-    }
+    reel__dense_strides(shape, place->stride);
     return true;
 }

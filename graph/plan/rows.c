@@ -4,6 +4,7 @@
  *     before   z [32,256], b [256], W [64,256]; n = sum(z, 0)
  *     after    z has 32 rows; b and W are the same for all of them; n mixes them
  */
+#include "../run/strides.h"
 #include "compile.h"
 
 /* ---- rows -------------------------------------------------------------------------------------- */
@@ -33,11 +34,8 @@ static bool view_keeps_rows(const reel__compiler *c, uint32_t k)
 {
     const reel__node *node = reel__compiled_node(c, k);
     const reel_shape *x = reel__input_shape(c, k, 0), *y = &reel__compiled_shape(c, k)->shape;
-    int64_t offset = 0, x_stride[REEL_MAX_RANK], y_stride[REEL_MAX_RANK], size = 1;
-    for (int i = x->rank - 1; i >= 0; i--) {
-        x_stride[i] = size;
-        size *= x->dim[i];
-    }
+    int64_t offset = 0, x_stride[REEL_MAX_RANK], y_stride[REEL_MAX_RANK];
+    reel__dense_strides(x, x_stride);
     if (!reel__has_rows(c, x) || !reel__has_rows(c, y) ||
         !node->op->view(node->attributes, x, x_stride, y, &offset, y_stride)) {
         return false;

@@ -20,11 +20,6 @@ typedef struct {
     int64_t group;           /* columns that are packed together */
 } product;
 
-/* Rows and columns of C that one thread computes. */
-typedef struct {
-    int64_t row, rows, column, columns;
-} area;
-
 static product plan(reel_dtype dtype, const reel__gemm_call *g)
 {
     const reel__tile_kind *kind = reel__tile_kind_of(dtype);
@@ -39,28 +34,15 @@ static product plan(reel_dtype dtype, const reel__gemm_call *g)
     return p;
 }
 
-static int parts_of(const product *p, int threads)
-{
-    const reel__gemm_call *g = p->g;
-    double work = (double)g->m * (double)g->n * (double)g->k / REEL__WORK_A_THREAD;
-    int64_t tiles = reel__pieces(g->m, p->kind->rows), panels = reel__pieces(g->n, p->kind->width);
-    int64_t most = reel__smaller(threads, tiles > panels ? tiles : panels);
-    return work < (double)most ? (int)work : (int)most;
-}
-
-static int64_t rounded(int64_t bytes)
-{
-    return (bytes + 63) & ~(int64_t)63;
-}
-
 static int64_t bytes_of_group(const product *p)
 {
-    return rounded(reel__smaller(p->g->k, p->kind->depth) * p->group * p->element);
+    return (int64_t)reel__aligned(
+        (size_t)(reel__smaller(p->g->k, p->kind->depth) * p->group * p->element));
 }
 
 static int64_t bytes_of_tile(const product *p)
 {
-    return rounded(p->kind->depth * p->kind->rows * p->element);
+    return (int64_t)reel__aligned((size_t)(p->kind->depth * p->kind->rows * p->element));
 }
 
 /* So many tiles' rows of a transposed A are packed together, for one tile's are less than a cache
@@ -107,13 +89,13 @@ static inline void copy_words(char *to, const char *from, size_t bytes)
 }
 
 /* Where tile i of `tiles` begins. */
-static int64_t first_of(area r, int64_t tiles, int64_t i)
+static int64_t first_of(reel__area r, int64_t tiles, int64_t i)
 {
     return r.row + r.rows * i / tiles;
 }
 
 /* Tiles [first, last) of op(A), stored [k,m], each as [depth][rows], bytes_of_tile apart. */
-static void pack_bunch(const product *p, reel__span s, area r, int64_t tiles, int64_t first,
+static void pack_bunch(const product *p, reel__span s, reel__area r, int64_t tiles, int64_t first,
                        int64_t last, char *out)
 {
     int64_t apart = bytes_of_tile(p), row = first_of(r, tiles, first), n = last - first;
@@ -135,7 +117,7 @@ static void pack_bunch(const product *p, reel__span s, area r, int64_t tiles, in
 
 /* ---- the product ---------------------------------------------------------------------------- */
 
-static void run_group(const product *p, reel__span s, area r, char *workspace)
+static void run_group(const product *p, reel__span s, reel__area r, char *workspace)
 {
     const reel__gemm_call *g = p->g;
     char *a_packed = workspace + bytes_of_group(p);
@@ -168,14 +150,14 @@ static void run_group(const product *p, reel__span s, area r, char *workspace)
 }
 
 /* What the last panel lacks of B cannot be read in place. */
-static void run_last_panel(const product *p, reel__span s, area r, char *workspace)
+static void run_last_panel(const product *p, reel__span s, reel__area r, char *workspace)
 {
     product packed = *p;
     packed.in_place = false;
     run_group(&packed, s, r, workspace);
 }
 
-static void run_area(const product *p, area r, char *workspace)
+static void run_area(const product *p, reel__area r, char *workspace)
 {
     int64_t blocks = reel__pieces(p->g->k, p->kind->depth), width = p->kind->width;
     for (int64_t block = 0; block < blocks; block++) {
@@ -183,42 +165,27 @@ static void run_area(const product *p, area r, char *workspace)
         int64_t whole = p->in_place ? r.columns / width * width : r.columns;
         int64_t group = p->in_place ? whole : p->group;
         for (int64_t at = 0; at < whole; at += group) {
-            area part = { r.row, r.rows, r.column + at, reel__smaller(group, whole - at) };
+            reel__area part = { r.row, r.rows, r.column + at, reel__smaller(group, whole - at) };
             run_group(p, s, part, workspace);
         }
         if (whole < r.columns) {
-            area part = { r.row, r.rows, r.column + whole, r.columns - whole };
+            reel__area part = { r.row, r.rows, r.column + whole, r.columns - whole };
             run_last_panel(p, s, part, workspace);
         }
     }
 }
 
-/* Whole tiles' rows or whole panels, whichever there are more of. */
-static area part_of(const product *p, int part, int parts)
-{
-    const reel__gemm_call *g = p->g;
-    int64_t tiles = reel__pieces(g->m, p->kind->rows), width = p->kind->width;
-    int64_t panels = reel__pieces(g->n, width);
-    if (tiles > panels) {
-        int64_t from = g->m * part / parts;
-        return (area){ from, g->m * (part + 1) / parts - from, 0, g->n };
-    }
-    int64_t from = panels * part / parts * width;
-    int64_t to = reel__smaller(g->n, panels * (part + 1) / parts * width);
-    return (area){ 0, g->m, from, to - from };
-}
-
 void reel__gemm_blocked(reel_dtype dtype, const reel__gemm_call *g, int threads, void *workspace)
 {
     product p = plan(dtype, g);
-    int parts = parts_of(&p, threads);
+    int parts = reel__areas_of(p.kind, g, threads);
     if (parts < 2) {
-        run_area(&p, (area){ 0, g->m, 0, g->n }, workspace);
+        run_area(&p, (reel__area){ 0, g->m, 0, g->n }, workspace);
         return;
     }
     int64_t bytes = bytes_of_thread(&p);
 #pragma omp parallel for num_threads(parts) schedule(static)
     for (int i = 0; i < parts; i++) {
-        run_area(&p, part_of(&p, i, parts), (char *)workspace + i * bytes);
+        run_area(&p, reel__area_at(p.kind, g, i, parts), (char *)workspace + i * bytes);
     }
 }

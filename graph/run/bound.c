@@ -54,11 +54,6 @@ static int64_t most_rows(const reel__program *g, int team)
     return g->rows > 0 ? (g->rows + team - 1) / team : 1;
 }
 
-static size_t rounded(size_t bytes)
-{
-    return (bytes + 63) & ~(size_t)63;
-}
-
 static int64_t largest_block(const reel__program *g, int64_t rows)
 {
     int64_t largest = 1;
@@ -74,7 +69,7 @@ static size_t local_size(const reel__program *g, uint32_t i, int64_t rows, int64
 {
     const reel__local *local = &g->local[i];
     int64_t n = !local->rowed ? 1 : local->in_block ? block : rows;
-    return rounded((size_t)(local->width * n) * element);
+    return reel__aligned((size_t)(local->width * n) * element);
 }
 
 static size_t scratch_size(const reel__program *g, const reel__bindings *b, int64_t rows);
@@ -91,13 +86,13 @@ static sizes measure(const reel__program *g, const reel__bindings *b, int64_t ro
     for (uint32_t i = 0; i < g->instructions; i++) {
         operands += 2 * (size_t)g->instruction[i].inputs;
     }
-    s.instructions = rounded(g->instructions * sizeof(bound_instruction));
-    s.addresses = rounded(operands * sizeof(address));
-    s.locals = rounded((g->locals + 1) * sizeof(char *));
+    s.instructions = reel__aligned(g->instructions * sizeof(bound_instruction));
+    s.addresses = reel__aligned(operands * sizeof(address));
+    s.locals = reel__aligned((g->locals + 1) * sizeof(char *));
     for (uint32_t i = 0; i < g->locals; i++) {
         s.memory += local_size(g, i, rows, block, b->element);
     }
-    s.scratch = rounded(scratch_size(g, b, rows));
+    s.scratch = reel__aligned(scratch_size(g, b, rows));
     s.all = s.instructions + s.addresses + s.locals + s.memory + s.scratch + 64;
     return s;
 }
@@ -125,26 +120,28 @@ static void fill_tensor(const reel__operand *o, int64_t rows, reel_shape *shape,
     *x = (reel_tensor){ NULL, shape, o->place.stride };
 }
 
-/* All but addresses. */
-static void fill_frame(const reel__program *g, const reel__bindings *b, const reel__instruction *n,
-                       int64_t rows, int64_t copy, kernel_frame *f)
+static const void *attributes_of(const reel__instruction *n, int64_t copy)
 {
-    (void)g;
+    return n->attributes_by_copy ? n->attributes_by_copy + (size_t)copy * n->attribute_step
+                                 : n->attributes;
+}
+
+/* All but addresses. */
+static void fill_frame(const reel__bindings *b, const reel__instruction *n, int64_t rows,
+                       int64_t copy, kernel_frame *f)
+{
     for (uint32_t i = 0; i < n->inputs; i++) {
         fill_tensor(&n->x[i], rows, &f->shape[i], &f->x[i]);
     }
     f->message[0] = '\0';
     f->call = (reel_kernel_call){ .inputs = (int)n->inputs,
                                   .x = f->x,
-                                  .attributes = n->attributes,
+                                  .attributes = attributes_of(n, copy),
                                   .accumulate = n->accumulate,
                                   .threads = b->kernel_threads,
                                   .seed = b->t->options.seed,
                                   .tape = b->t,
                                   .error = f->message };
-    if (n->attributes_by_copy) {
-        f->call.attributes = n->attributes_by_copy + (size_t)copy * n->attribute_step;
-    }
     fill_tensor(&n->y, rows, &f->shape[REEL__PROGRAM_INPUTS], &f->call.y);
 }
 
@@ -158,7 +155,7 @@ static size_t scratch_size(const reel__program *g, const reel__bindings *b, int6
         }
         kernel_frame f;
         for (int64_t r = rows; r > 0; r /= 2) {
-            fill_frame(g, b, n, r, 0, &f);
+            fill_frame(b, n, r, 0, &f);
             size_t bytes = n->op->scratch(&f.call, b->element);
             most = bytes > most ? bytes : most;
         }
@@ -276,8 +273,7 @@ static void bind(thread_run *r, char *memory, const sizes *s, int64_t rows)
         bound_instruction *bound = &r->instruction[i];
         *bound = (bound_instruction){ .n = n, .x = addresses, .fill = addresses + n->inputs };
         addresses += 2 * n->inputs;
-        int64_t size = reel_shape_size(n->y.shape);
-        bound->width = n->rowed && g->rows > 0 ? size / g->rows : size;
+        bound->width = reel__row_width(g->rows, &n->y.shape, n->rowed);
         bind_address(r, &n->y, &bound->y);
         for (uint32_t k = 0; k < n->inputs; k++) {
             bind_address(r, &n->x[k], &bound->x[k]);
@@ -294,12 +290,6 @@ static void bind(thread_run *r, char *memory, const sizes *s, int64_t rows)
 typedef struct {
     int64_t copy, row, rows;
 } stretch;
-
-static const void *attributes_of(const reel__instruction *n, int64_t copy)
-{
-    return n->attributes_by_copy ? n->attributes_by_copy + (size_t)copy * n->attribute_step
-                                 : n->attributes;
-}
 
 static void run_tile(const thread_run *r, const bound_instruction *bound, stretch s)
 {
@@ -369,7 +359,7 @@ static void run_kernel(const thread_run *r, const bound_instruction *bound, stre
 {
     const reel__instruction *n = bound->n;
     kernel_frame f;
-    fill_frame(r->g, r->b, n, s.rows, s.copy, &f);
+    fill_frame(r->b, n, s.rows, s.copy, &f);
     for (uint32_t i = 0; i < n->inputs; i++) {
         f.x[i].data = at(&bound->x[i], s.copy, s.row, 0);
     }

@@ -46,14 +46,13 @@ static bool gather_input(loop_run *r, uint32_t i)
     return reel__pack_operand(t, in, x, &packed) && hold(r, packed);
 }
 
-static bool gather_tables(loop_run *r)
+static void gather_tables(loop_run *r)
 {
     for (uint32_t k = 0; k < r->g->tables; k++) {
         for (int64_t e = 0; e < r->g->steps; e++) {
             r->b.table[k][e] = r->b.input[r->g->table[k].input[e]].data;
         }
     }
-    return true;
 }
 
 /* The weights of products: those in the parameters stay packed until these change. */
@@ -133,21 +132,16 @@ static void hand_out_parts(loop_run *r, const uint32_t *nodes)
 
 /* ---- the run ----------------------------------------------------------------------------------- */
 
-static size_t rounded(size_t bytes)
-{
-    return (bytes + 63) & ~(size_t)63;
-}
-
 /* One block for all lists of this run. */
 static bool take_lists(loop_run *r)
 {
     const reel__program *g = r->g;
     size_t tables = g->tables * (sizeof(char **) + (size_t)g->steps * sizeof(char *));
-    size_t sizes[] = { rounded((g->inputs + 1) * sizeof *r->b.input),
-                       rounded(tables),
-                       rounded((g->parts + 1) * sizeof *r->b.part),
-                       rounded((g->weights + 1) * sizeof *r->b.weight),
-                       rounded((g->parts + 1) * sizeof *r->part_buffer),
+    size_t sizes[] = { reel__aligned((g->inputs + 1) * sizeof *r->b.input),
+                       reel__aligned(tables),
+                       reel__aligned((g->parts + 1) * sizeof *r->b.part),
+                       reel__aligned((g->weights + 1) * sizeof *r->b.weight),
+                       reel__aligned((g->parts + 1) * sizeof *r->part_buffer),
                        (g->inputs + g->parts + g->weights + 3) * sizeof *r->held };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         r->block_bytes += sizes[i];
@@ -189,7 +183,9 @@ static bool prepare(loop_run *r)
     for (uint32_t i = 0; fine && i < r->g->inputs; i++) {
         fine = gather_input(r, i);
     }
-    fine = fine && gather_tables(r);
+    if (fine) {
+        gather_tables(r);
+    }
     for (uint32_t i = 0; fine && i < r->g->weights; i++) {
         fine = pack_weight(r, i);
     }

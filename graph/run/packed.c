@@ -83,14 +83,9 @@ void reel__pack_factor(reel_dtype dtype, int64_t k, int64_t n, const void *b, in
 
 /* ---- the product ---------------------------------------------------------------------------- */
 
-/* Rows and columns of C that one thread computes. */
-typedef struct {
-    int64_t row, rows, column, columns;
-} area;
-
 /* One block by one group of panels. */
 static void run_group(const reel__tile_kind *kind, const reel__gemm_call *g, reel__span s,
-                      const char *b, area r)
+                      const char *b, reel__area r)
 {
     int64_t element = (int64_t)kind->element, parts = reel__pieces(r.rows, kind->rows);
     reel__tile t = { .depth = s.depth,
@@ -108,7 +103,7 @@ static void run_group(const reel__tile_kind *kind, const reel__gemm_call *g, ree
     }
 }
 
-static void run_area(const reel__tile_kind *kind, const reel__gemm_call *g, area r)
+static void run_area(const reel__tile_kind *kind, const reel__gemm_call *g, reel__area r)
 {
     int64_t padded = reel__pieces(g->n, kind->width) * kind->width,
             blocks = reel__pieces(g->k, kind->depth);
@@ -119,46 +114,23 @@ static void run_area(const reel__tile_kind *kind, const reel__gemm_call *g, area
         group = group < kind->width ? kind->width : group;
         for (int64_t at = 0; at < r.columns; at += group) {
             int64_t offset = s.start * padded + (r.column + at) * s.depth;
-            area part = { r.row, r.rows, r.column + at, reel__smaller(group, r.columns - at) };
+            reel__area part = { r.row, r.rows, r.column + at,
+                                reel__smaller(group, r.columns - at) };
             run_group(kind, g, s, (const char *)g->b + offset * (int64_t)kind->element, part);
         }
     }
 }
 
-/* Whole tiles' rows or whole panels, whichever there are more of. */
-static area part_of(const reel__tile_kind *kind, const reel__gemm_call *g, int part, int parts)
-{
-    int64_t tiles = reel__pieces(g->m, kind->rows), panels = reel__pieces(g->n, kind->width);
-    if (tiles > panels) {
-        int64_t from = g->m * part / parts;
-        return (area){ from, g->m * (part + 1) / parts - from, 0, g->n };
-    }
-    int64_t from = panels * part / parts * kind->width;
-    int64_t to = reel__smaller(g->n, panels * (part + 1) / parts * kind->width);
-    return (area){ 0, g->m, from, to - from };
-}
-
-static int parts_of(const reel__tile_kind *kind, const reel__gemm_call *g, int threads)
-{
-    if (threads < 2) {
-        return 1;
-    }
-    double work = (double)g->m * (double)g->n * (double)g->k / REEL__WORK_A_THREAD;
-    int64_t tiles = reel__pieces(g->m, kind->rows), panels = reel__pieces(g->n, kind->width);
-    int64_t most = reel__smaller(threads, tiles > panels ? tiles : panels);
-    return work < (double)most ? (int)work : (int)most;
-}
-
 void reel__gemm_packed(reel_dtype dtype, const reel__gemm_call *g, int threads)
 {
     const reel__tile_kind *kind = reel__tile_kind_of(dtype);
-    int parts = parts_of(kind, g, threads);
+    int parts = reel__areas_of(kind, g, threads);
     if (parts < 2) {
-        run_area(kind, g, (area){ 0, g->m, 0, g->n });
+        run_area(kind, g, (reel__area){ 0, g->m, 0, g->n });
         return;
     }
 #pragma omp parallel for num_threads(parts) schedule(static)
     for (int p = 0; p < parts; p++) {
-        run_area(kind, g, part_of(kind, g, p, parts));
+        run_area(kind, g, reel__area_at(kind, g, p, parts));
     }
 }

@@ -54,6 +54,13 @@ typedef struct {
     bool in_block; /* … of the block's rows */
 } reel__local;
 
+/* Elements of a row, or of all of it where there are no rows. */
+static inline int64_t reel__row_width(int64_t rows, const reel_shape *shape, bool rowed)
+{
+    int64_t size = reel_shape_size(*shape);
+    return rowed && rows > 0 ? size / rows : size;
+}
+
 /* ---- instructions ---------------------------------------------------------------------------- */
 
 typedef enum { REEL__TILE, REEL__GEMM, REEL__KERNEL, REEL__COPY } reel__instruction_kind;

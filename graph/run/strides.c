@@ -85,6 +85,15 @@ void reel__walk_advance(const reel__walk *walk, int64_t n, reel__cursor *cursor)
         }                                                                                          \
     }
 
+void reel__dense_strides(const reel_shape *shape, int64_t stride[])
+{
+    int64_t next = 1;
+    for (int k = shape->rank - 1; k >= 0; k--) {
+        stride[k] = next;
+        next *= shape->dim[k];
+    }
+}
+
 void reel__gather_run(const void *from, int64_t stride, int64_t n, size_t element, void *out)
 {
     if (stride == 1) {

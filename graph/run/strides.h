@@ -23,6 +23,13 @@ void reel__walk_join(reel__walk *, const reel_shape *, int inputs, const int64_t
 void reel__walk_seek(const reel__walk *, int64_t position, reel__cursor *);
 /* Forward by n elements, which must not pass the end of the innermost row. */
 void reel__walk_advance(const reel__walk *, int64_t n, reel__cursor *);
+/* The strides of a contiguous tensor. */
+void reel__dense_strides(const reel_shape *, int64_t stride[]);
+/* What follows in one block of memory begins on 64 bytes, too. */
+static inline size_t reel__aligned(size_t bytes)
+{
+    return (bytes + 63) & ~(size_t)63;
+}
 void reel__gather_run(const void *from, int64_t stride, int64_t n, size_t element, void *out);
 
 /* Copies a strided tensor to contiguous memory. */

@@ -124,3 +124,28 @@ void reel__run_tiles(const reel__tile_kind *kind, int rows, reel__tile t, int64_
         ragged_tile(kind, one, rows, t, columns);
     }
 }
+
+/* ---- a thread's share ------------------------------------------------------------------------- */
+
+int reel__areas_of(const reel__tile_kind *kind, const reel__gemm_call *g, int threads)
+{
+    if (threads < 2) {
+        return 1;
+    }
+    double work = (double)g->m * (double)g->n * (double)g->k / REEL__WORK_A_THREAD;
+    int64_t tiles = reel__pieces(g->m, kind->rows), panels = reel__pieces(g->n, kind->width);
+    int64_t most = reel__smaller(threads, tiles > panels ? tiles : panels);
+    return work < (double)most ? (int)work : (int)most;
+}
+
+reel__area reel__area_at(const reel__tile_kind *kind, const reel__gemm_call *g, int part, int parts)
+{
+    int64_t tiles = reel__pieces(g->m, kind->rows), panels = reel__pieces(g->n, kind->width);
+    if (tiles > panels) {
+        int64_t from = g->m * part / parts;
+        return (reel__area){ from, g->m * (part + 1) / parts - from, 0, g->n };
+    }
+    int64_t from = panels * part / parts * kind->width;
+    int64_t to = reel__smaller(g->n, panels * (part + 1) / parts * kind->width);
+    return (reel__area){ 0, g->m, from, to - from };
+}

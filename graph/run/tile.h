@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-#include "../graph.h"
+#include "gemm.h"
 
 #define REEL__TILE_ROWS 14   /* at most, for any instruction set */
 #define REEL__TILE_BYTES 128 /* at most, of a row of one panel */
@@ -56,6 +56,15 @@ static inline int64_t reel__pieces(int64_t n, int64_t most)
 {
     return (n + most - 1) / most;
 }
+
+/* Rows and columns of C that one thread computes. */
+typedef struct {
+    int64_t row, rows, column, columns;
+} reel__area;
+/* Into how many areas a product is worth sharing out: 1, or fewer, where it is none. */
+int reel__areas_of(const reel__tile_kind *, const reel__gemm_call *, int threads);
+/* Whole tiles' rows or whole panels, whichever there are more of. */
+reel__area reel__area_at(const reel__tile_kind *, const reel__gemm_call *, int part, int parts);
 
 /* One block of the inner dimension. The blocks are of one size, or a last one could be too short to
  * be worth reading C again. */

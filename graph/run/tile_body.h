@@ -44,13 +44,6 @@ TARGET ALWAYS_INLINE void NAME(run)(const int rows, const int panels, const bool
                 sum[i][j] += row[j] * x;
             }
         }
-#ifdef AHEAD
-        UNROLLED
-        for (int j = 0; j < vectors; j++) {
-            __builtin_prefetch(b + j / PANEL_VECTORS * b_panel + j % PANEL_VECTORS * LANES +
-                               AHEAD * b_step);
-        }
-#endif
         a += interleaved ? a_step : 1;
         b += b_step;
     }
