@@ -6,6 +6,8 @@
  *   ops/ops.h        the operations
  *   layers/layers.h  cells, unrolling, attention, dense layers, losses
  *   optim/optim.h    optimisers, learning rate schedules, clipping
+ *   train/train.h    data, models, fit, metrics, decoding
+ *   io/io.h          safetensors, NumPy, ONNX, checkpoints, weights of other tools
  *
  * The last header makes a macro of each recording function, under the function's own name, so that
  * an error names the caller's file and line. Define REEL_NO_SITES to go without; a function's
@@ -24,6 +26,10 @@
 #include "layers/layers.h"
 
 #include "optim/optim.h"
+
+#include "train/train.h"
+
+#include "io/io.h"
 
 #include "reel/sites.h"
 

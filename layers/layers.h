@@ -223,4 +223,14 @@ REEL_API reel_var reel_binary_cross_entropy_with_logits(reel_var logits, reel_va
 }
 #endif
 
+/* The rest of the folder, each header with a story of its own. */
+#include "attention.h"
+#include "cells.h"
+#include "flow.h"
+#include "losses.h"
+#include "outputs.h"
+#include "sequence.h"
+#include "structure.h"
+#include "transforms.h"
+
 #endif

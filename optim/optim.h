@@ -97,4 +97,6 @@ REEL_API reel_optimizer *reel_optimizer_new(reel_tape *, const reel_update_rule 
 }
 #endif
 
+#include "schedule.h"
+
 #endif

@@ -12,8 +12,10 @@ set(outside "${WORK}/build")
 file(REMOVE_RECURSE "${WORK}")
 step("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${prefix}")
 
-set(public reel.h reel/version.h reel/sites.h reel/graph/export.h reel/graph/graph.h reel/graph/op.h
-  reel/ops/ops.h reel/layers/layers.h reel/optim/optim.h reel/train/train.h reel/io/io.h)
+set(public ${HEADERS})
+list(TRANSFORM public PREPEND reel/)
+list(REMOVE_ITEM public reel/reel.h)
+list(APPEND public reel.h reel/version.h reel/sites.h)
 file(GLOB_RECURSE headers RELATIVE "${prefix}/include" "${prefix}/include/*")
 foreach(header IN LISTS headers)
   if(NOT header IN_LIST public)
