@@ -61,13 +61,12 @@ static void *filled(const product *p, size_t n, uint64_t *state)
     return at;
 }
 
-static product make_product(uint64_t *state)
+static product make_sized(uint64_t *state, int64_t m, int64_t n, int64_t k)
 {
     product p = { .dtype = next_word(state) % 2 ? REEL_F32 : REEL_F64 };
     reel__gemm_call *g = &p.call;
     p.element = p.dtype == REEL_F32 ? sizeof(float) : sizeof(double);
-    g->m = any_size(state), g->n = any_size(state), g->k = any_size(state);
-    g->k = next_word(state) % 8 ? g->k : 900; /* more than one block */
+    g->m = m, g->n = n, g->k = k;
     g->transpose_a = next_word(state) % 2, g->transpose_b = next_word(state) % 2;
     g->accumulate = next_word(state) % 2;
     int64_t wider = (int64_t)(next_word(state) % 3);
@@ -82,6 +81,12 @@ static product make_product(uint64_t *state)
     p.c = filled(&p, p.c_size, state);
     g->a = p.a, g->b = p.b, g->c = p.c;
     return p;
+}
+
+static product make_product(uint64_t *state)
+{
+    int64_t m = any_size(state), n = any_size(state), k = any_size(state);
+    return make_sized(state, m, n, next_word(state) % 8 ? k : 900 /* more than one block */);
 }
 
 static void free_product(product *p)
@@ -145,6 +150,21 @@ Test(gemm, products_of_all_forms_and_sizes_are_exact)
         product p = make_product(&state);
         void *before = copy_of(p.c, p.c_size * p.element);
         run(&p, 1 + (int)(seed % 2));
+        expect_product(&p, before, seed);
+        free(before);
+        free_product(&p);
+    }
+}
+
+/* Rows and columns of more than are packed at a time, at every size of tile and cache group. */
+Test(gemm, products_too_wide_for_the_workspace_are_exact)
+{
+    for (uint64_t seed = 0; seed < 24; seed++) {
+        uint64_t state = seed * 613 + 1;
+        int64_t m = seed % 3 == 0 ? 20 : seed % 3 == 1 ? 50 : 121;
+        product p = make_sized(&state, m, 1300 + (int64_t)(seed % 5), 200);
+        void *before = copy_of(p.c, p.c_size * p.element);
+        run(&p, 1 + (int)(seed / 3 % 2));
         expect_product(&p, before, seed);
         free(before);
         free_product(&p);

@@ -17,8 +17,15 @@ typedef struct {
     int64_t element;
     int64_t b_row, b_column; /* strides of op(B) */
     bool in_place;           /* B is read where it lies */
-    int64_t group;           /* columns that are packed together */
+    int64_t group;           /* columns that stay in the second-level cache */
+    int64_t strip;           /* columns that are packed together: some groups */
 } product;
+
+/* So many tiles of rows cost less to read B in place than to pack it. */
+#define FEW_TILES 4
+
+/* A that is transposed is packed anew for each strip, so that strips are wider then. */
+#define STRIP_GROUPS 4
 
 static product plan(reel_dtype dtype, const reel__gemm_call *g)
 {
@@ -26,23 +33,36 @@ static product plan(reel_dtype dtype, const reel__gemm_call *g)
     product p = { .kind = kind, .g = g, .element = (int64_t)kind->element };
     p.b_row = g->transpose_b ? 1 : g->ldb;
     p.b_column = g->transpose_b ? g->ldb : 1;
-    p.in_place = !g->transpose_b && g->m <= kind->rows;
+    p.in_place = !g->transpose_b && g->m <= FEW_TILES * kind->rows;
     int64_t deepest = reel__smaller(g->k, kind->depth);
     int64_t panels = REEL__GROUP_BYTES / (deepest * kind->width * p.element + 1);
     panels = reel__smaller(panels, reel__pieces(g->n, kind->width));
     p.group = (panels < 1 ? 1 : panels) * kind->width;
+    p.strip = p.group;
+    if (g->transpose_a && !p.in_place) {
+        p.strip = reel__smaller(STRIP_GROUPS * p.group, reel__pieces(g->n, p.group) * p.group);
+    }
     return p;
 }
 
-static int64_t bytes_of_group(const product *p)
+static int64_t bytes_of_strip(const product *p)
 {
     return (int64_t)reel__aligned(
-        (size_t)(reel__smaller(p->g->k, p->kind->depth) * p->group * p->element));
+        (size_t)(reel__smaller(p->g->k, p->kind->depth) * p->strip * p->element));
+}
+
+/* A tile's rows of a transposed A, one step of the inner dimension: with room for whole chunks, in
+ * which they are copied faster than by their number. */
+#define CHUNK 16
+
+static int64_t bytes_of_step(const product *p)
+{
+    return (p->kind->rows * p->element + CHUNK - 1) / CHUNK * CHUNK;
 }
 
 static int64_t bytes_of_tile(const product *p)
 {
-    return (int64_t)reel__aligned((size_t)(p->kind->depth * p->kind->rows * p->element));
+    return (int64_t)reel__aligned((size_t)(p->kind->depth * bytes_of_step(p)));
 }
 
 /* So many tiles' rows of a transposed A are packed together, for one tile's are less than a cache
@@ -51,7 +71,7 @@ static int64_t bytes_of_tile(const product *p)
 
 static int64_t bytes_of_thread(const product *p)
 {
-    return bytes_of_group(p) + (p->g->transpose_a ? BUNCH * bytes_of_tile(p) : 0);
+    return bytes_of_strip(p) + (p->g->transpose_a ? BUNCH * bytes_of_tile(p) : 0);
 }
 
 size_t reel__blocked_workspace(reel_dtype dtype, const reel__gemm_call *g, int threads)
@@ -65,7 +85,7 @@ size_t reel__blocked_workspace(reel_dtype dtype, const reel__gemm_call *g, int t
 
 /* ---- packing -------------------------------------------------------------------------------- */
 
-static void pack_group(const product *p, reel__span s, int64_t column, int64_t columns, char *out)
+static void pack_strip(const product *p, reel__span s, int64_t column, int64_t columns, char *out)
 {
     for (int64_t at = 0; at < columns; at += p->kind->width) {
         const char *b =
@@ -76,101 +96,130 @@ static void pack_group(const product *p, reel__span s, int64_t column, int64_t c
     }
 }
 
-/* Few bytes, for which a call of memcpy takes longer than the copy. */
-static inline void copy_words(char *to, const char *from, size_t bytes)
-{
-    size_t i = 0;
-    for (; i + 8 <= bytes; i += 8) {
-        memcpy(to + i, from + i, 8);
-    }
-    if (i < bytes) {
-        memcpy(to + i, from + i, 4);
-    }
-}
-
 /* Where tile i of `tiles` begins. */
 static int64_t first_of(reel__area r, int64_t tiles, int64_t i)
 {
     return r.row + r.rows * i / tiles;
 }
 
-/* Tiles [first, last) of op(A), stored [k,m], each as [depth][rows], bytes_of_tile apart. */
+/* One tile's rows of op(A), stored [k,m], as [depth][step]. What is copied beyond them is never
+ * read, but must be A's: `beyond` says that whole chunks are. */
+static inline void copy_step(char *to, const char *from, int64_t bytes, bool beyond)
+{
+    if (!beyond) {
+        memcpy(to, from, (size_t)bytes);
+        return;
+    }
+    for (int64_t i = 0; i < bytes; i += CHUNK) {
+        memcpy(to + i, from + i, CHUNK);
+    }
+}
+
+/* Tiles [first, last) of op(A), bytes_of_tile apart. */
 static void pack_bunch(const product *p, reel__span s, reel__area r, int64_t tiles, int64_t first,
                        int64_t last, char *out)
 {
-    int64_t apart = bytes_of_tile(p), row = first_of(r, tiles, first), n = last - first;
-    size_t bytes[BUNCH];
-    for (int64_t t = 0; t < n; t++) {
-        bytes[t] = (size_t)(first_of(r, tiles, first + t + 1) - first_of(r, tiles, first + t)) *
-                   (size_t)p->element;
+    int64_t apart = bytes_of_tile(p), step = bytes_of_step(p), n = last - first;
+    int64_t offset[BUNCH + 1];
+    for (int64_t t = 0; t <= n; t++) {
+        offset[t] = first_of(r, tiles, first + t) * p->element;
     }
-    const char *a = (const char *)p->g->a + (s.start * p->g->lda + row) * p->element;
+    const char *a = (const char *)p->g->a + s.start * p->g->lda * p->element;
     for (int64_t i = 0; i < s.depth; i++) {
-        const char *from = a;
         for (int64_t t = 0; t < n; t++) {
-            copy_words(out + t * apart + i * (int64_t)bytes[t], from, bytes[t]);
-            from += bytes[t];
+            copy_step(out + t * apart, a + offset[t], offset[t + 1] - offset[t],
+                      offset[t] + step <= p->g->m * p->element);
         }
         a += p->g->lda * p->element;
+        out += step;
     }
 }
 
 /* ---- the product ---------------------------------------------------------------------------- */
 
-static void run_group(const product *p, reel__span s, reel__area r, char *workspace)
+/* Tiles [first, last) by r's columns, where t.b points. */
+static void run_group(const product *p, reel__span s, reel__area r, reel__tile t, int64_t first,
+                      int64_t last, const char *a_packed)
 {
     const reel__gemm_call *g = p->g;
-    char *a_packed = workspace + bytes_of_group(p);
-    reel__tile t = { .depth = s.depth, .c_step = g->ldc, .add = g->accumulate || s.start > 0 };
-    if (p->in_place) {
-        t.b = (const char *)g->b + (s.start * g->ldb + r.column) * p->element;
-        t.b_step = g->ldb;
-        t.b_panel = p->kind->width;
-    } else {
-        pack_group(p, s, r.column, r.columns, workspace);
-        t.b = workspace;
-        t.b_step = p->kind->width;
-        t.b_panel = s.depth * p->kind->width;
-    }
     int64_t tiles = reel__pieces(r.rows, p->kind->rows);
-    for (int64_t i = 0; i < tiles; i++) {
+    for (int64_t i = first; i < last; i++) {
         int64_t from = first_of(r, tiles, i), to = first_of(r, tiles, i + 1);
-        t.a = (const char *)g->a + (from * g->lda + s.start) * p->element;
-        t.a_step = g->lda;
         if (g->transpose_a) {
-            if (i % BUNCH == 0) {
-                pack_bunch(p, s, r, tiles, i, reel__smaller(i + BUNCH, tiles), a_packed);
-            }
             t.a = a_packed + i % BUNCH * bytes_of_tile(p);
-            t.a_step = to - from;
+            t.a_step = bytes_of_step(p) / p->element;
+        } else {
+            t.a = (const char *)g->a + (from * g->lda + s.start) * p->element;
+            t.a_step = g->lda;
         }
         t.c = (char *)g->c + (from * g->ldc + r.column) * p->element;
         reel__run_tiles(p->kind, (int)(to - from), t, r.columns, g->transpose_a);
     }
 }
 
+static reel__tile place_b(const product *p, reel__span s, reel__area r, char *workspace)
+{
+    const reel__gemm_call *g = p->g;
+    reel__tile t = { .depth = s.depth, .c_step = g->ldc, .add = g->accumulate || s.start > 0 };
+    if (p->in_place) {
+        t.b = (const char *)g->b + (s.start * g->ldb + r.column) * p->element;
+        t.b_step = g->ldb;
+        t.b_panel = p->kind->width;
+    } else {
+        pack_strip(p, s, r.column, r.columns, workspace);
+        t.b = workspace;
+        t.b_step = p->kind->width;
+        t.b_panel = s.depth * p->kind->width;
+    }
+    return t;
+}
+
+/* `packed_before`: all tiles of a transposed A lie in the workspace, since the strip before. */
+static void run_strip(const product *p, reel__span s, reel__area r, bool packed_before,
+                      char *workspace)
+{
+    reel__tile t = place_b(p, s, r, workspace);
+    char *a_packed = workspace + bytes_of_strip(p);
+    int64_t tiles = reel__pieces(r.rows, p->kind->rows), bunch = p->g->transpose_a ? BUNCH : tiles;
+    for (int64_t first = 0; first < tiles; first += bunch) {
+        int64_t last = reel__smaller(first + bunch, tiles);
+        if (p->g->transpose_a && !packed_before) {
+            pack_bunch(p, s, r, tiles, first, last, a_packed);
+        }
+        for (int64_t at = 0; at < r.columns; at += p->group) {
+            reel__area part = { r.row, r.rows, r.column + at,
+                                reel__smaller(p->group, r.columns - at) };
+            reel__tile moved = t;
+            moved.b = (const char *)t.b + at / p->kind->width * t.b_panel * p->element;
+            run_group(p, s, part, moved, first, last, a_packed);
+        }
+    }
+}
+
 /* What the last panel lacks of B cannot be read in place. */
-static void run_last_panel(const product *p, reel__span s, reel__area r, char *workspace)
+static void run_last_panel(const product *p, reel__span s, reel__area r, bool packed_before,
+                           char *workspace)
 {
     product packed = *p;
     packed.in_place = false;
-    run_group(&packed, s, r, workspace);
+    run_strip(&packed, s, r, packed_before, workspace);
 }
 
 static void run_area(const product *p, reel__area r, char *workspace)
 {
     int64_t blocks = reel__pieces(p->g->k, p->kind->depth), width = p->kind->width;
+    int64_t whole = p->in_place ? r.columns / width * width : r.columns;
+    int64_t strip = p->in_place ? r.columns : p->strip;
+    bool once = reel__pieces(r.rows, p->kind->rows) <= BUNCH; /* all of a block of A fits */
     for (int64_t block = 0; block < blocks; block++) {
         reel__span s = reel__block_at(p->g->k, blocks, block);
-        int64_t whole = p->in_place ? r.columns / width * width : r.columns;
-        int64_t group = p->in_place ? whole : p->group;
-        for (int64_t at = 0; at < whole; at += group) {
-            reel__area part = { r.row, r.rows, r.column + at, reel__smaller(group, whole - at) };
-            run_group(p, s, part, workspace);
+        for (int64_t at = 0; at < whole; at += strip) {
+            reel__area part = { r.row, r.rows, r.column + at, reel__smaller(strip, whole - at) };
+            run_strip(p, s, part, once && at > 0, workspace);
         }
         if (whole < r.columns) {
             reel__area part = { r.row, r.rows, r.column + whole, r.columns - whole };
-            run_last_panel(p, s, part, workspace);
+            run_last_panel(p, s, part, once && whole > 0, workspace);
         }
     }
 }

@@ -17,6 +17,23 @@
 #define UNROLLED
 #endif
 
+/* gcc would read a row of B from memory once for each row of A: more loads than a cycle has. */
+#if defined(__x86_64__) && defined(__GNUC__)
+#define IN_REGISTER(vector) __asm__("" : "+v"(vector))
+#else
+#define IN_REGISTER(vector) (void)0
+#endif
+
+/* Rows of B, so that what is still in the second-level cache or behind it arrives in time. Where
+ * panels are read four at a time the processor's own prefetching is faster. */
+#define AHEAD 32
+#define CACHE_LINE 64
+
+#if defined(__aarch64__)
+#define REGISTERS 32
+#else
+#define REGISTERS 16
+#endif
 #define TARGET
 #define EACH_ROW_COUNT X(1) X(2) X(3) X(4)
 #define REAL float
@@ -48,6 +65,8 @@
 #undef EACH_ROW_COUNT
 #undef TARGET
 
+#undef REGISTERS
+#define REGISTERS 32
 #define TARGET FOR_AVX512
 #define EACH_ROW_COUNT X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define REAL float

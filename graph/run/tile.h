@@ -34,7 +34,8 @@ typedef struct {
     int depth; /* of a block: `rows` rows of A and what passes of B stay in the nearest cache */
     size_t element;
     reel__tile_function plain[REEL__TILE_ROWS + 1], interleaved[REEL__TILE_ROWS + 1];
-    /* Few rows leave registers for several panels at a time: by rows, of 2 and 4 panels. */
+    /* Few rows leave registers for several panels at a time: by rows, of 2 and, where there are
+     * enough, of 4 panels. */
     reel__tile_function two[4], four[4];
 } reel__tile_kind;
 

@@ -3,9 +3,11 @@
  *     REAL, LANES       the type, and how many of it are a vector
  *     EACH_ROW_COUNT    X(1) X(2) … up to the rows of the largest tile
  *     DEPTH             of a block
+ *     REGISTERS         that hold vectors
  *     TARGET            the attribute that chooses the instruction set
  *     NAME(x)           x with something unique
  */
+#define VECTOR_BYTES (LANES * (int)sizeof(REAL))
 typedef REAL NAME(vector) __attribute__((vector_size(LANES * sizeof(REAL))));
 typedef REAL NAME(loose)
     __attribute__((vector_size(LANES * sizeof(REAL)), aligned(sizeof(REAL)), may_alias));
@@ -33,8 +35,14 @@ TARGET ALWAYS_INLINE void NAME(run)(const int rows, const int panels, const bool
         NAME(vector) row[4 * PANEL_VECTORS];
         UNROLLED
         for (int j = 0; j < vectors; j++) {
-            row[j] =
-                *(const NAME(loose) *)(b + j / PANEL_VECTORS * b_panel + j % PANEL_VECTORS * LANES);
+            const REAL *at = b + j / PANEL_VECTORS * b_panel + j % PANEL_VECTORS * LANES;
+            row[j] = *(const NAME(loose) *)at;
+            if (rows > 1 && (rows + 1) * vectors < REGISTERS) {
+                IN_REGISTER(row[j]);
+            }
+            if (panels < 4 && j % PANEL_VECTORS * VECTOR_BYTES % CACHE_LINE == 0) {
+                __builtin_prefetch(at + AHEAD * b_step);
+            }
         }
         UNROLLED
         for (int i = 0; i < rows; i++) {
@@ -68,7 +76,9 @@ TILE(two_1, 1, 2, false)
 TILE(two_2, 2, 2, false)
 TILE(two_3, 3, 2, false)
 TILE(four_1, 1, 4, false)
+#if REGISTERS > 16
 TILE(four_2, 2, 4, false)
+#endif
 
 #define X(rows) +1
 static const reel__tile_kind NAME(kind) = {
@@ -84,11 +94,16 @@ static const reel__tile_kind NAME(kind) = {
     .interleaved = { EACH_ROW_COUNT },
 #undef X
     .two = { [1] = NAME(two_1), NAME(two_2), NAME(two_3) },
+#if REGISTERS > 16
     .four = { [1] = NAME(four_1), NAME(four_2) },
+#else
+    .four = { [1] = NAME(four_1) },
+#endif
 };
 
 #undef TILE
 #undef REAL
 #undef LANES
+#undef VECTOR_BYTES
 #undef DEPTH
 #undef NAME
