@@ -130,21 +130,10 @@ static bool turn_column(reel__gemm_call *c)
 }
 
 /* Which of the two depends on shape and instruction set alone, so that results can be repeated. Where
- * the tiles are written for the vectors at hand they were never slower than OpenBLAS 0.3.21 at the
- * sizes that recurrent networks have (bench/gemm.c): 1.0 to 1.3 times as fast as its SkylakeX kernels
- * on 32 … 3,200 rows, and five times as fast where it does not know the processor and falls back to
- * SSE. But for AVX2's narrow tiles a transposed left factor costs more to bring into order: there
- * OpenBLAS's Haswell kernels were 1.1 to 1.3 times as fast. A matrix by a single column leaves tiles
- * empty. */
-static bool has_wide_tiles(void)
-{
-#if defined(__x86_64__) && defined(__GNUC__)
-    return HAS_AVX512;
-#else
-    return false;
-#endif
-}
-
+ * the tiles are written for the vectors at hand they are as fast as OpenBLAS 0.3.21's Haswell
+ * kernels on large products, faster on its SkylakeX ones and on few rows (bench/gemm.c), and five
+ * times as fast where OpenBLAS does not know the processor and falls back to SSE. A matrix by a
+ * single column leaves tiles empty. */
 static bool has_tiles(void)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -154,25 +143,9 @@ static bool has_tiles(void)
 #endif
 }
 
-/* OpenBLAS has kernels for AVX2 itself, and threads that do not get into the way of ours. */
-static bool blas_knows_avx2(void)
-{
-#ifdef REEL_HAVE_OPENBLAS
-    static const char *const cores[] = { "Haswell", "Zen", "SkylakeX", "Cooperlake",
-                                         "SapphireRapids" };
-    const char *core = openblas_get_corename();
-    for (size_t i = 0; i < sizeof cores / sizeof cores[0]; i++) {
-        if (strcmp(core, cores[i]) == 0) {
-            return reel__blas_parallel() == 0 || reel__blas_parallel() == 2;
-        }
-    }
-#endif
-    return false;
-}
-
 static bool is_ours(const reel__gemm_call *c)
 {
-    return c->n > 1 && has_tiles() && (!c->transpose_a || has_wide_tiles() || !blas_knows_avx2());
+    return c->n > 1 && has_tiles();
 }
 
 size_t reel__gemm_workspace(reel_dtype dtype, const reel__gemm_call *c, int threads)
