@@ -156,6 +156,7 @@ typedef struct {
     size_t parameters;     /* how many numbers the parameters hold */
     uint64_t evaluations;  /* how often a read started the executor */
     uint64_t kernels;      /* nodes run since reel_tape_new */
+    uint64_t pairs;        /* loops that ran beside another one, on a thread each */
 } reel_tape_statistics;
 REEL_API reel_tape_statistics reel_tape_statistics_of(const reel_tape *);
 

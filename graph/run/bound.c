@@ -442,16 +442,17 @@ static void run_group(const thread_run *r, const reel__group *group, int64_t cop
     }
 }
 
-void reel__run_bound(const reel__program *g, const reel__bindings *b, int part, int team,
+void reel__run_bound(const reel__program *g, const reel__bindings *b, reel__share share,
                      char *memory, reel__loop_error *error)
 {
-    int64_t from = first_row_of(g, part, team), to = first_row_of(g, part + 1, team);
+    int64_t from = first_row_of(g, share.part, share.team);
+    int64_t to = first_row_of(g, share.part + 1, share.team);
     thread_run r = { .g = g, .b = b, .first_row = from, .error = error };
     r.rows = g->rows > 0 ? to - from : 1;
-    int64_t rows = most_rows(g, team);
+    int64_t rows = most_rows(g, share.team);
     sizes s = measure(g, b, rows);
     bind(&r, memory, &s, rows);
-    for (int64_t copy = 0; copy < g->steps && error->copy == INT64_MAX; copy++) {
+    for (int64_t copy = share.from; copy < share.to && error->copy == INT64_MAX; copy++) {
         for (uint32_t i = 0; i < g->groups; i++) {
             run_group(&r, &g->group[i], copy);
         }

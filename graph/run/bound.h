@@ -25,10 +25,16 @@ typedef struct {
     char text[512];
 } reel__loop_error;
 
+/* The rows of thread `part` of a team, in copies [from, to). */
+typedef struct {
+    int part, team;
+    int64_t from, to;
+} reel__share;
+
 /* Bytes of memory that each of `team` threads needs, a multiple of 64. */
 size_t reel__bound_size(const reel__program *, const reel__bindings *, int team);
-/* Runs all copies for the rows of thread `part`. */
-void reel__run_bound(const reel__program *, const reel__bindings *, int part, int team,
-                     char *memory, reel__loop_error *);
+/* Nothing in the memory outlasts a copy, so that one may stop behind any and go on later. */
+void reel__run_bound(const reel__program *, const reel__bindings *, reel__share, char *memory,
+                     reel__loop_error *);
 
 #endif

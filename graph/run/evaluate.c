@@ -46,7 +46,9 @@ static bool run_pair(reel__execution *e, const reel__layout *plan, size_t i)
             return false;
         }
     }
-    return run_if_scheduled(e, plan->order[i]);
+    bool done;
+    return reel__run_wavefront(e, plan->order + i, end - i, &done) &&
+           (done || run_if_scheduled(e, plan->order[i]));
 }
 
 /* In the plan's order, or as recorded. */

@@ -3,6 +3,7 @@
  *     schedule.c   finds what the targets need and who reads it
  *     node.c       runs one node: its inputs, its memory, its kernel
  *     loop.c       runs a loop that the planner made of many nodes; bound.c, a thread's share of it
+ *     wavefront.c  runs two loops side by side, the second of which reads the first
  *     evaluate.c   runs all of them in order, and says what is asked for
  *
  * Three lists lie beside the nodes meanwhile: uses[i], how many scheduled readers node i still has
@@ -54,6 +55,13 @@ bool reel__leaves_threads_idle(reel__execution *, uint32_t index);
 /* Two such loops, neither of which reads the other. */
 bool reel__run_two_loops(reel__execution *, const uint32_t index[2]);
 
+/* ---- wavefront.c --------------------------------------------------------------------------- */
+
+/* Runs order[0], a loop that leaves threads idle, together with the first loop among the following
+ * `count` - 1 nodes that reads what it makes, step by step, and with what lies between; or order[0]
+ * alone. `done` false: nothing was run. */
+bool reel__run_wavefront(reel__execution *, const uint32_t order[], size_t count, bool *done);
+
 /* ---- node.c -------------------------------------------------------------------------------- */
 
 bool reel__run_node(reel__execution *, uint32_t index);
@@ -61,6 +69,11 @@ bool reel__run_node(reel__execution *, uint32_t index);
 bool reel__is_ready(const reel__execution *, uint32_t index);
 /* Counts node `index` as a reader of its inputs that is done. */
 void reel__release_inputs(reel__execution *, uint32_t index);
+/* The same in parts, on one thread: takes memory for the output; a view; rows [from, to), along axis
+ * 0, of an output that depends on the same rows of the inputs. */
+bool reel__take_output(reel__execution *, uint32_t index);
+bool reel__run_view(reel__execution *, uint32_t index);
+bool reel__run_rows(reel__execution *, uint32_t index, int64_t from, int64_t to);
 /* Copies a strided value to a buffer of its own. */
 bool reel__pack_operand(reel_tape *, uint32_t input, reel_tensor *, reel__buffer **packed);
 

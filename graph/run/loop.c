@@ -2,25 +2,12 @@
  * and lets each thread run all copies for its own rows; bound.c runs the copies. */
 #include <string.h>
 
-#include "bound.h"
-#include "execution.h"
+#include "loop.h"
 #include "packed.h"
 #include "strides.h"
+#include "tile.h"
 
-typedef struct {
-    reel__execution *e;
-    uint32_t node;
-    const reel__program *g;
-    reel__bindings b;
-    reel__buffer **held; /* what is given back at the end */
-    size_t held_count, held_room;
-    reel__buffer **part_buffer;
-    void *block;
-    size_t block_bytes;
-    size_t bytes; /* of memory for a thread */
-} loop_run;
-
-static bool hold(loop_run *r, reel__buffer *buffer)
+static bool hold(reel__loop_run *r, reel__buffer *buffer)
 {
     if (buffer) {
         r->held[r->held_count++] = buffer;
@@ -30,7 +17,7 @@ static bool hold(loop_run *r, reel__buffer *buffer)
 
 /* ---- inputs ------------------------------------------------------------------------------------ */
 
-static bool gather_input(loop_run *r, uint32_t i)
+static bool gather_input(reel__loop_run *r, uint32_t i)
 {
     reel_tape *t = r->e->t;
     uint32_t in = reel__input_of(r->e, reel__node_at(t, r->node), i);
@@ -46,7 +33,7 @@ static bool gather_input(loop_run *r, uint32_t i)
     return reel__pack_operand(t, in, x, &packed) && hold(r, packed);
 }
 
-static void gather_tables(loop_run *r)
+static void gather_tables(reel__loop_run *r)
 {
     for (uint32_t k = 0; k < r->g->tables; k++) {
         for (int64_t e = 0; e < r->g->steps; e++) {
@@ -56,7 +43,7 @@ static void gather_tables(loop_run *r)
 }
 
 /* The weights of products: those in the parameters stay packed until these change. */
-static bool pack_weight(loop_run *r, uint32_t k)
+static bool pack_weight(reel__loop_run *r, uint32_t k)
 {
     reel_tape *t = r->e->t;
     const reel__weight *w = &r->g->weight[k];
@@ -82,7 +69,7 @@ static bool pack_weight(loop_run *r, uint32_t k)
 
 /* ---- parts ------------------------------------------------------------------------------------- */
 
-static void fill_lead(loop_run *r, uint32_t k)
+static void fill_lead(reel__loop_run *r, uint32_t k)
 {
     const reel__part *part = &r->g->part[k];
     size_t bytes = (size_t)part->unit * r->b.element;
@@ -98,7 +85,14 @@ static void fill_lead(loop_run *r, uint32_t k)
     }
 }
 
-static bool take_part(loop_run *r, uint32_t k)
+void reel__loop_fill_leads(reel__loop_run *r)
+{
+    for (uint32_t k = 0; k < r->g->parts; k++) {
+        fill_lead(r, k);
+    }
+}
+
+static bool take_part(reel__loop_run *r, uint32_t k)
 {
     const reel__part *part = &r->g->part[k];
     size_t bytes = (size_t)(part->unit * part->copies) * r->b.element;
@@ -107,14 +101,14 @@ static bool take_part(loop_run *r, uint32_t k)
         return false;
     }
     r->b.part[k] = reel__buffer_data(r->part_buffer[k]);
-    fill_lead(r, k);
     return true;
 }
 
-/* The hidden nodes that stand for parts share their buffers. */
-static void hand_out_parts(loop_run *r, const uint32_t *nodes)
+void reel__loop_hand_out(reel__loop_run *r)
 {
     reel_tape *t = r->e->t;
+    const reel__loop_attributes *a = reel__node_at(t, r->node)->attributes;
+    const uint32_t *nodes = a->range_nodes;
     for (uint32_t i = 0; i < r->g->ranges; i++) {
         uint32_t part = r->g->range[i].part;
         if (nodes[i] == REEL__NONE || r->e->uses[nodes[i]] == 0 ||
@@ -130,10 +124,23 @@ static void hand_out_parts(loop_run *r, const uint32_t *nodes)
     }
 }
 
+void reel__loop_take_back(reel__loop_run *r)
+{
+    reel_tape *t = r->e->t;
+    const reel__loop_attributes *a = reel__node_at(t, r->node)->attributes;
+    for (uint32_t i = 0; r->part_buffer && i < r->g->ranges; i++) {
+        uint32_t node = a->range_nodes[i];
+        reel__buffer *buffer = r->part_buffer[r->g->range[i].part];
+        if (node != REEL__NONE && buffer && reel__value_at(t, node)->buffer == buffer) {
+            reel__drop_value(t, node);
+        }
+    }
+}
+
 /* ---- the run ----------------------------------------------------------------------------------- */
 
 /* One block for all lists of this run. */
-static bool take_lists(loop_run *r)
+static bool take_lists(reel__loop_run *r)
 {
     const reel__program *g = r->g;
     size_t tables = g->tables * (sizeof(char **) + (size_t)g->steps * sizeof(char *));
@@ -167,7 +174,7 @@ static bool take_lists(loop_run *r)
 /* A thread costs a few microseconds. */
 #define WORK_A_THREAD 200000.0
 
-static int choose_team(const loop_run *r)
+static int choose_team(const reel__loop_run *r)
 {
     const reel__program *g = r->g;
     int64_t team = r->e->t->threads;
@@ -177,7 +184,7 @@ static int choose_team(const loop_run *r)
     return (int)(g->rows < team ? g->rows : team);
 }
 
-static bool prepare(loop_run *r)
+bool reel__loop_prepare(reel__loop_run *r)
 {
     bool fine = take_lists(r);
     for (uint32_t i = 0; fine && i < r->g->inputs; i++) {
@@ -195,20 +202,19 @@ static bool prepare(loop_run *r)
     return fine;
 }
 
-/* Memory for each thread of the team. */
-static bool take_memory(loop_run *r, int team)
+bool reel__loop_take_memory(reel__loop_run *r, int team)
 {
     r->b.kernel_threads = team == 1 ? r->e->t->threads : 1;
     r->bytes = reel__bound_size(r->g, &r->b, team);
     return hold(r, reel__buffer_take(r->e->t, r->bytes * (size_t)team));
 }
 
-static char *memory_of(const loop_run *r)
+char *reel__loop_memory(const reel__loop_run *r)
 {
     return reel__buffer_data(r->held[r->held_count - 1]);
 }
 
-static bool report(const loop_run *r, const reel__loop_error *first)
+bool reel__loop_report(const reel__loop_run *r, const reel__loop_error *first)
 {
     if (first->copy == INT64_MAX) {
         return true;
@@ -217,33 +223,36 @@ static bool report(const loop_run *r, const reel__loop_error *first)
     return false;
 }
 
-static bool run_team(loop_run *r)
+static bool run_team(reel__loop_run *r)
 {
     int team = choose_team(r);
     reel__loop_error error[REEL__MOST_TEAM];
-    if (!take_memory(r, team)) {
+    if (!reel__loop_take_memory(r, team)) {
         return false;
     }
-    char *base = memory_of(r);
+    char *base = reel__loop_memory(r);
+    int64_t steps = r->g->steps;
+    reel__loop_fill_leads(r);
     for (int i = 0; i < team; i++) {
         error[i].copy = INT64_MAX;
     }
     if (team == 1) {
-        reel__run_bound(r->g, &r->b, 0, 1, base, &error[0]);
+        reel__run_bound(r->g, &r->b, (reel__share){ 0, 1, 0, steps }, base, &error[0]);
     } else {
 #pragma omp parallel for num_threads(team) schedule(static)
         for (int i = 0; i < team; i++) {
-            reel__run_bound(r->g, &r->b, i, team, base + r->bytes * (size_t)i, &error[i]);
+            reel__run_bound(r->g, &r->b, (reel__share){ i, team, 0, steps },
+                            base + r->bytes * (size_t)i, &error[i]);
         }
     }
     const reel__loop_error *first = &error[0];
     for (int i = 1; i < team; i++) {
         first = error[i].copy < first->copy ? &error[i] : first;
     }
-    return report(r, first);
+    return reel__loop_report(r, first);
 }
 
-static void count_kernels(const loop_run *r)
+static void count_kernels(const reel__loop_run *r)
 {
     for (uint32_t i = 0; i < r->g->instructions; i++) {
         const reel__instruction *n = &r->g->instruction[i];
@@ -251,21 +260,20 @@ static void count_kernels(const loop_run *r)
     }
 }
 
-static loop_run start(reel__execution *e, uint32_t index)
+reel__loop_run reel__loop_start(reel__execution *e, uint32_t index)
 {
     const reel__loop_attributes *a = reel__node_at(e->t, index)->attributes;
-    loop_run r = { .e = e, .node = index, .g = a->program };
+    reel__loop_run r = { .e = e, .node = index, .g = a->program };
     r.b.t = e->t;
     r.b.element = e->t->element;
     return r;
 }
 
-static void finish(loop_run *r, bool fine)
+void reel__loop_finish(reel__loop_run *r, bool fine)
 {
     reel_tape *t = r->e->t;
-    const reel__loop_attributes *a = reel__node_at(t, r->node)->attributes;
     if (fine) {
-        hand_out_parts(r, a->range_nodes);
+        reel__loop_hand_out(r);
         count_kernels(r);
     }
     for (size_t i = 0; i < r->held_count; i++) {
@@ -278,38 +286,60 @@ static void finish(loop_run *r, bool fine)
 
 bool reel__run_loop(reel__execution *e, uint32_t index)
 {
-    loop_run r = start(e, index);
-    bool fine = prepare(&r) && run_team(&r);
-    finish(&r, fine);
+    reel__loop_run r = reel__loop_start(e, index);
+    bool fine = reel__loop_prepare(&r) && run_team(&r);
+    reel__loop_finish(&r, fine);
     return fine;
 }
 
 /* ---- two loops side by side -------------------------------------------------------------------- */
 
+/* A product of one copy is shared out by its columns, so that each thread finds its part of the weight
+ * in its own cache in the next copy: more than two loops beside each other would gain. */
+static bool has_large_product(const reel__loop_run *r)
+{
+    const reel__tile_kind *kind = reel__tile_kind_of(r->e->t->options.dtype);
+    for (uint32_t i = 0; i < r->g->instructions; i++) {
+        const reel__instruction *n = &r->g->instruction[i];
+        if (n->kind == REEL__GEMM) {
+            const reel__weight *w = &r->g->weight[n->weight];
+            reel__gemm_call call = { .m = n->y.shape.dim[0], .n = w->n, .k = w->k };
+            if (reel__areas_of(kind, &call, r->e->t->threads) > 1) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 bool reel__leaves_threads_idle(reel__execution *e, uint32_t index)
 {
-    loop_run r = start(e, index);
-    return e->t->threads > 1 && r.g->work > WORK_A_THREAD && choose_team(&r) == 1;
+    reel__loop_run r = reel__loop_start(e, index);
+    return e->t->threads > 1 && r.g->work > WORK_A_THREAD && choose_team(&r) == 1 &&
+           !has_large_product(&r);
 }
 
 bool reel__run_two_loops(reel__execution *e, const uint32_t index[2])
 {
-    loop_run r[2] = { start(e, index[0]), start(e, index[1]) };
+    reel__loop_run r[2] = { reel__loop_start(e, index[0]), reel__loop_start(e, index[1]) };
     reel__loop_error error[2] = { { .copy = INT64_MAX }, { .copy = INT64_MAX } };
     bool fine = true;
     for (int i = 0; fine && i < 2; i++) {
-        fine = prepare(&r[i]) && take_memory(&r[i], 1);
+        fine = reel__loop_prepare(&r[i]) && reel__loop_take_memory(&r[i], 1);
         r[i].b.kernel_threads = 1;
     }
     if (fine) {
+        e->t->statistics.pairs++;
 #pragma omp parallel for num_threads(2) schedule(static)
         for (int i = 0; i < 2; i++) {
-            reel__run_bound(r[i].g, &r[i].b, 0, 1, memory_of(&r[i]), &error[i]);
+            reel__loop_fill_leads(&r[i]);
+            reel__run_bound(r[i].g, &r[i].b, (reel__share){ 0, 1, 0, r[i].g->steps },
+                            reel__loop_memory(&r[i]), &error[i]);
         }
-        fine = report(&r[0], &error[0]) && report(&r[1], &error[1]);
+        fine = reel__loop_report(&r[0], &error[0]) && reel__loop_report(&r[1], &error[1]);
     }
     for (int i = 0; i < 2; i++) {
-        finish(&r[i], fine);
+        reel__loop_finish(&r[i], fine);
     }
     return fine;
 }

@@ -160,7 +160,7 @@ static bool take_slot(reel__execution *e, uint32_t index)
     return true;
 }
 
-static bool take_output(reel__execution *e, uint32_t index)
+bool reel__take_output(reel__execution *e, uint32_t index)
 {
     reel_tape *t = e->t;
     if (e->placed[index].join) {
@@ -241,30 +241,30 @@ static bool gather_operands(reel__execution *e, const reel__node *node, operands
     return true;
 }
 
-static bool call_kernel(reel__execution *e, uint32_t index, const operands *o, bool accumulate)
+static bool call_kernel(reel__execution *e, uint32_t index, const operands *o, reel_tensor y,
+                        int threads, bool accumulate)
 {
     reel_tape *t = e->t;
     const reel__node *node = reel__node_at(t, index);
-    const reel__shape_entry *shape = reel__shape_at(t, node->shape);
     char error[KERNEL_MESSAGE_SIZE];
     error[0] = '\0';
     reel_kernel_call call = { .inputs = (int)node->inputs,
                               .x = o->x,
+                              .y = y,
                               .attributes = node->attributes,
                               .accumulate = accumulate,
-                              .threads = t->threads,
+                              .threads = threads,
                               .seed = t->options.seed,
                               .error = error,
                               .tape = t };
     for (uint32_t i = 0; node->op->kind == REEL_CONTRACTION && i < node->inputs; i++) {
         call.constant |= (unsigned)reel__looks_into_params(t, o->x[i].data) << i;
     }
-    call.y = (reel_tensor){ reel__value_at(t, index)->data, &shape->shape, shape->stride };
     if (node->op->random) {
         memcpy(&call.stream, (const char *)node->attributes + reel__stream_offset(node->op),
                sizeof call.stream);
     }
-    if (shape->size == 0) {
+    if (reel_shape_size(*y.shape) == 0) {
         return true;
     }
     t->statistics.kernels++;
@@ -284,6 +284,12 @@ static bool call_kernel(reel__execution *e, uint32_t index, const operands *o, b
     return t->error.status == before;
 }
 
+static reel_tensor output_of(const reel_tape *t, uint32_t index)
+{
+    const reel__shape_entry *shape = reel__shape_entry_of(t, index);
+    return (reel_tensor){ reel__value_at(t, index)->data, &shape->shape, shape->stride };
+}
+
 static bool run_kernel(reel__execution *e, uint32_t index, bool accumulate)
 {
     reel_tape *t = e->t;
@@ -293,8 +299,40 @@ static bool run_kernel(reel__execution *e, uint32_t index, bool accumulate)
         return false;
     }
     bool fine = gather_operands(e, node, &o) &&
-                (accumulate || take_over_input(e, index) || take_output(e, index)) &&
-                call_kernel(e, index, &o, accumulate);
+                (accumulate || take_over_input(e, index) || reel__take_output(e, index)) &&
+                call_kernel(e, index, &o, output_of(t, index), t->threads, accumulate);
+    drop_operands(t, node->inputs, &o);
+    return fine;
+}
+
+/* Rows [from, to) of a tensor as a tensor of its own. */
+static void narrow(reel_tensor *x, reel_shape *shape, int64_t from, int64_t to, size_t element)
+{
+    *shape = *x->shape;
+    shape->dim[0] = to - from;
+    x->data = (char *)x->data + from * x->stride[0] * (int64_t)element;
+    x->shape = shape;
+}
+
+bool reel__run_rows(reel__execution *e, uint32_t index, int64_t from, int64_t to)
+{
+    reel_tape *t = e->t;
+    const reel__node *node = reel__node_at(t, index);
+    operands o;
+    reel_shape shape[REEL__PROGRAM_INPUTS + 1];
+    if (!take_operands(t, node->inputs, &o)) {
+        return false;
+    }
+    bool fine = gather_operands(e, node, &o);
+    reel_tensor y = output_of(t, index);
+    for (uint32_t i = 0; fine && i < node->inputs; i++) {
+        if (o.x[i].shape->rank == y.shape->rank && o.x[i].shape->dim[0] == y.shape->dim[0]) {
+            size_t element = reel__element_of(t, reel__node_at(t, reel__input_of(e, node, i)));
+            narrow(&o.x[i], &shape[i], from, to, element);
+        }
+    }
+    narrow(&y, &shape[REEL__PROGRAM_INPUTS], from, to, t->element);
+    fine = fine && call_kernel(e, index, &o, y, 1, false);
     drop_operands(t, node->inputs, &o);
     return fine;
 }
@@ -328,7 +366,7 @@ static bool run_into_sum(reel__execution *e, uint32_t index, bool *fine)
 
 /* ---- views --------------------------------------------------------------------------------- */
 
-static bool run_view(reel__execution *e, uint32_t index)
+bool reel__run_view(reel__execution *e, uint32_t index)
 {
     reel_tape *t = e->t;
     const reel__node *node = reel__node_at(t, index);
@@ -433,7 +471,7 @@ bool reel__run_node(reel__execution *e, uint32_t index)
     if (reel__node_at(e->t, index)->op == &reel__loop_op) {
         fine = reel__run_loop(e, index);
     } else if (reel__node_at(e->t, index)->op->view) {
-        fine = run_view(e, index);
+        fine = reel__run_view(e, index);
     } else if (reel__value_at(e->t, index)->buffer) {
         fine = finish_join(e, index);
     } else if (e->into[index] && run_into_sum(e, index, &fine)) {

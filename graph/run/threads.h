@@ -18,6 +18,15 @@ static inline int reel__set_threads(int threads)
     }
     return before;
 }
+/* In a parallel region: how many there are in fact, and which one this is. */
+static inline int reel__team_size(void)
+{
+    return omp_get_num_threads();
+}
+static inline int reel__thread_number(void)
+{
+    return omp_get_thread_num();
+}
 #else
 static inline int reel__max_threads(void)
 {
@@ -27,6 +36,14 @@ static inline int reel__set_threads(int threads)
 {
     (void)threads;
     return 1;
+}
+static inline int reel__team_size(void)
+{
+    return 1;
+}
+static inline int reel__thread_number(void)
+{
+    return 0;
 }
 #endif
 
