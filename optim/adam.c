@@ -1,4 +1,4 @@
-/* adam.c: Adam (Kingma & Ba 2015). */
+/* adam.c: Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), AMSGrad (Reddi et al. 2018). */
 #ifndef REAL
 #include <tgmath.h>
 
@@ -7,11 +7,20 @@
 #define KERNELS_OF "../optim/adam.c"
 #include "../ops/both_types.h"
 
-static const reel_update_rule rule = {
+static const reel_update_rule plain = {
     .name = "adam",
     .slots = 2,
+    .slot_name = { "m", "v" },
     .options_size = sizeof(reel_adam_options),
-    .update = TYPED_PAIR(update),
+    .update = TYPED_PAIR(update_plain),
+};
+
+static const reel_update_rule amsgrad = {
+    .name = "adam",
+    .slots = 3,
+    .slot_name = { "m", "v", "v_max" },
+    .options_size = sizeof(reel_adam_options),
+    .update = TYPED_PAIR(update_amsgrad),
 };
 
 reel_optimizer *reel_adam(reel_tape *tape, reel_adam_options options)
@@ -21,24 +30,29 @@ reel_optimizer *reel_adam(reel_tape *tape, reel_adam_options options)
     options.eps = options.eps == 0 ? 1e-8 : options.eps;
     if (!reel__optim_check(tape, "adam", "beta1", options.beta1, 1) ||
         !reel__optim_check(tape, "adam", "beta2", options.beta2, 1) ||
-        !reel__optim_check(tape, "adam", "weight_decay", options.weight_decay, INFINITY)) {
+        !reel__optim_check_eps(tape, "adam", options.eps)) {
         return NULL;
     }
-    if (!((float)options.eps > 0)) { /* 0/0 in what never had a gradient */
-        reel_fail(tape, REEL_BAD_ARGUMENT, "adam", "eps is %g, must be greater than 0",
-                  options.eps);
-        return NULL;
-    }
-    return reel_optimizer_new(tape, &rule, reel__optim_option(options.lr, 1e-3), &options);
+    reel__optimizer_numbers numbers = { .lr = reel__optim_option(options.lr, 1e-3),
+                                        .weight_decay = reel__optim_option(options.weight_decay, 0),
+                                        .decoupled = options.decoupled };
+    return reel__optimizer_new(tape, options.amsgrad ? &amsgrad : &plain, numbers, &options);
+}
+
+reel_optimizer *reel_adamw(reel_tape *tape, reel_adam_options options)
+{
+    options.weight_decay = options.weight_decay == 0 ? 0.01 : options.weight_decay;
+    options.decoupled = true;
+    return reel_adam(tape, options);
 }
 
 #else
 
 typedef struct {
-    REAL rate, beta1, beta2, new1, new2, correction, eps, decay;
+    REAL rate, beta1, beta2, new1, new2, correction, eps, decay, keep;
 } TYPED(numbers);
 
-CLONED(TYPED(step),
+CLONED(TYPED(step_plain),
        (size_t n, REAL *restrict p, const REAL *restrict dp, REAL *restrict m, REAL *restrict v,
         TYPED(numbers) a),
        (n, p, dp, m, v, a))
@@ -48,16 +62,30 @@ CLONED(TYPED(step),
         REAL g = dp[i] + a.decay * p[i];
         m[i] = a.beta1 * m[i] + a.new1 * g;
         v[i] = a.beta2 * v[i] + a.new2 * g * g;
-        p[i] -= a.rate * m[i] / (sqrt(v[i]) * a.correction + a.eps);
+        p[i] = a.keep * p[i] - a.rate * m[i] / (sqrt(v[i]) * a.correction + a.eps);
     }
 }
 
-static void TYPED(update)(const reel_update *u)
+CLONED(TYPED(step_amsgrad),
+       (size_t n, REAL *restrict p, const REAL *restrict dp, REAL *restrict m, REAL *restrict v,
+        REAL *restrict v_max, TYPED(numbers) a),
+       (n, p, dp, m, v, v_max, a))
+{
+    LOOP_WITHOUT_OVERLAP
+    for (size_t i = 0; i < n; i++) {
+        REAL g = dp[i] + a.decay * p[i];
+        m[i] = a.beta1 * m[i] + a.new1 * g;
+        v[i] = a.beta2 * v[i] + a.new2 * g * g;
+        v_max[i] = v[i] > v_max[i] || v[i] != v[i] ? v[i] : v_max[i];
+        p[i] = a.keep * p[i] - a.rate * m[i] / (sqrt(v_max[i]) * a.correction + a.eps);
+    }
+}
+
+static TYPED(numbers) TYPED(numbers_of)(const reel_update *u)
 {
     const reel_adam_options *o = u->options;
     double step = (double)u->step;
-    TYPED(numbers)
-    a = {
+    return (TYPED(numbers)){
         .rate = (REAL)(u->lr / (1 - pow(o->beta1, step))),
         .beta1 = (REAL)o->beta1,
         .beta2 = (REAL)o->beta2,
@@ -65,8 +93,20 @@ static void TYPED(update)(const reel_update *u)
         .new2 = (REAL)(1 - o->beta2),
         .correction = (REAL)(1 / sqrt(1 - pow(o->beta2, step))),
         .eps = (REAL)o->eps,
-        .decay = (REAL)o->weight_decay,
+        .decay = (REAL)u->decay,
+        .keep = (REAL)u->keep,
     };
-    TYPED(step)(u->count, u->values, u->gradients, u->slot[0], u->slot[1], a);
+}
+
+static void TYPED(update_plain)(const reel_update *u)
+{
+    TYPED(step_plain)
+    (u->count, u->values, u->gradients, u->slot[0], u->slot[1], TYPED(numbers_of)(u));
+}
+
+static void TYPED(update_amsgrad)(const reel_update *u)
+{
+    TYPED(step_amsgrad)
+    (u->count, u->values, u->gradients, u->slot[0], u->slot[1], u->slot[2], TYPED(numbers_of)(u));
 }
 #endif

@@ -13,6 +13,10 @@
  * step counts start when they join. It belongs to the tape and is freed with it. A zero in an
  * option is its default; REEL_ZERO asks for zero itself. An option out of range makes NULL, with a
  * message on the tape.
+ *
+ * In all of them g = gradient + weight_decay·p, or where the decay is `.decoupled` g = gradient and p is
+ * multiplied by 1 - lr·weight_decay before the update (Loshchilov & Hutter 2019). Formulas and defaults
+ * are those of torch.optim.
  */
 #ifndef REEL_OPTIM_H
 #define REEL_OPTIM_H
@@ -34,6 +38,7 @@ typedef struct {
     double momentum;     /* in [0, 1) */
     bool nesterov;       /* needs a momentum */
     double weight_decay; /* ≥ 0 */
+    bool decoupled;
 } reel_sgd_options;
 REEL_API reel_optimizer *reel_sgd(reel_tape *, reel_sgd_options);
 
@@ -43,17 +48,64 @@ typedef struct {
     double lr;           /* > 0; 0: 1e-3 */
     double beta1, beta2; /* in [0, 1); 0: 0.9, 0.999 */
     double eps;          /* > 0; 0: 1e-8 */
-    double weight_decay; /* ≥ 0, added to the gradient */
+    double weight_decay; /* ≥ 0 */
+    bool decoupled;
+    bool amsgrad; /* divides by the largest v so far (Reddi et al. 2018) */
 } reel_adam_options;
 REEL_API reel_optimizer *reel_adam(reel_tape *, reel_adam_options);
+/* Adam with decoupled decay, 0.01 where weight_decay is 0 (Loshchilov & Hutter 2019). */
+REEL_API reel_optimizer *reel_adamw(reel_tape *, reel_adam_options);
+
+/* By its name, "adam", with the default options but for lr (0: the default as well). An unknown name
+ * is REEL_NOT_FOUND: the message lists the known ones, the nearest first. */
+REEL_API reel_optimizer *reel_optimizer_by_name(reel_tape *, const char *name, double lr);
+REEL_API const char *reel_optimizer_known(size_t i); /* name i; NULL behind the last */
 
 /* Computes the gradients that were asked for, updates every parameter and zeroes the gradients.
- * Where the tape has an error, nothing changes and its status is returned. */
+ * Where the tape has an error, nothing changes and its status is returned. Gradients that are not
+ * finite are not looked for: they make parameters and state NaN, as in torch. reel_clip_norm returns
+ * the norm that tells, and sets such gradients to zero; reel_find_nan names where they came up. */
 REEL_API reel_status reel_optimizer_step(reel_optimizer *);
 REEL_API double reel_optimizer_lr(const reel_optimizer *);            /* NAN for NULL */
 REEL_API reel_status reel_optimizer_set_lr(reel_optimizer *, double); /* ≥ 0, finite */
+REEL_API const char *reel_optimizer_name(const reel_optimizer *);     /* "adam"; NULL for NULL */
 /* Gives its memory back before the tape's end; steps are errors from then on. */
 REEL_API void reel_optimizer_free(reel_optimizer *);
+
+/* ---- groups of parameters ------------------------------------------------------------------ */
+
+/* For the parameters whose names match. A group replaces all settings of an earlier one. */
+typedef struct {
+    double lr_factor; /* times the optimiser's lr, whatever a schedule does to it; 0: 1 */
+    double lr; /* in place of lr_factor: what it is now; follows the schedule in proportion */
+    double weight_decay; /* ≥ 0; 0: the optimiser's; REEL_ZERO: none */
+    bool frozen;         /* neither updated nor counted; gradients are zeroed as always */
+} reel_group_options;
+
+/* `*` in a pattern stands for any characters, `?` for one: "*.b", "encoder.*". Parameters made
+ * later are matched as well. Returns how many match now; -1 with an error. */
+REEL_API int64_t reel_optimizer_group(reel_optimizer *, const char *pattern, reel_group_options);
+
+/* ---- state --------------------------------------------------------------------------------- */
+
+typedef enum { REEL_STATE_F32, REEL_STATE_F64, REEL_STATE_I64 } reel_state_dtype;
+
+/* One of the things an optimiser remembers. */
+typedef struct {
+    const char
+        *name; /* "lr", "lstm.W_x/step", "lstm.W_x/m"; until the next call on the optimiser */
+    reel_state_dtype dtype;
+    reel_shape shape; /* of the parameter, or a scalar */
+    size_t count;     /* of elements */
+    void *data;       /* until the next parameter is made */
+} reel_state_entry;
+
+/* To save: entries 0 … count - 1; each name comes once. To restore, into an optimiser of the same kind
+ * over parameters of the same names: reel_optimizer_state_set(o, &entry) for each, in any order.
+ * float and double are converted. An unknown name or a wrong count is an error and changes nothing. */
+REEL_API size_t reel_optimizer_state_count(reel_optimizer *);
+REEL_API reel_status reel_optimizer_state_at(reel_optimizer *, size_t i, reel_state_entry *out);
+REEL_API reel_status reel_optimizer_state_set(reel_optimizer *, const reel_state_entry *);
 
 /* ---- clipping ------------------------------------------------------------------------------ */
 
@@ -78,15 +130,31 @@ typedef struct {
     const void *gradients;      /* zeroed afterwards by reel_optimizer_step */
     void *slot[REEL_MAX_SLOTS]; /* the rule's state for these elements, zero at the start */
     double lr;
-    int64_t step;        /* 1 at these elements' first update */
-    const void *options; /* the copy made by reel_optimizer_new */
+    double decay; /* g = gradient + decay·value */
+    double keep;  /* the value is multiplied by it before: 1 - lr·decoupled decay */
+    int64_t step; /* 1 at these elements' first update */
+    double carried, carried_before; /* the rule's number for this step, and for the last */
+    const void *options;            /* the copy made by reel_optimizer_new */
 } reel_update;
+
+/* Doubles in the options that are state, saved with it. */
+typedef struct {
+    const char *name;
+    size_t offset, count;
+} reel_rule_number;
+
+#define REEL_MAX_RULE_NUMBERS 8
 
 typedef struct {
     const char *name; /* in messages */
     int slots;
     size_t options_size;
     void (*update[2])(const reel_update *); /* f32, f64 */
+    const char *slot_name[REEL_MAX_SLOTS];  /* in saved state; NULL: "slot0", … */
+    /* NULL, or a number that depends on the steps alone, from the one before; 0 at the start */
+    double (*carry)(const void *options, int64_t step, double before);
+    int numbers;
+    reel_rule_number number[REEL_MAX_RULE_NUMBERS];
 } reel_update_rule;
 
 /* The rule must outlive the tape; options are copied. lr > 0 and finite. */

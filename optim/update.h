@@ -28,6 +28,29 @@ static inline bool reel__optim_check(reel_tape *tape, const char *rule, const ch
     return false;
 }
 
+/* What is divided by must be above 0 in the tape's type, too: 0/0 in what never had a gradient. */
+static inline bool reel__optim_check_eps(reel_tape *tape, const char *rule, double eps)
+{
+    if ((float)eps > 0 && isfinite(eps)) {
+        return true;
+    }
+    reel_fail(tape, REEL_BAD_ARGUMENT, rule, "eps is %g, must be greater than 0", eps);
+    return false;
+}
+
+typedef struct {
+    double lr, weight_decay;
+    bool decoupled;
+    int slots; /* 0: the rule's */
+} reel__optimizer_numbers;
+
+/* reel_optimizer_new with what a group may change. */
+reel_optimizer *reel__optimizer_new(reel_tape *, const reel_update_rule *, reel__optimizer_numbers,
+                                    const void *options);
+
+/* `*` in the pattern stands for any characters, `?` for one. */
+bool reel__glob(const char *pattern, const char *text);
+
 /* Elements of a run: what one thread takes at a time. */
 enum { REEL__RUN = 8192 };
 
