@@ -33,9 +33,8 @@ reel_optimizer *reel_adam(reel_tape *tape, reel_adam_options options)
         !reel__optim_check_eps(tape, "adam", options.eps)) {
         return NULL;
     }
-    reel__optimizer_numbers numbers = { .lr = reel__optim_option(options.lr, 1e-3),
-                                        .weight_decay = reel__optim_option(options.weight_decay, 0),
-                                        .decoupled = options.decoupled };
+    reel__optimizer_numbers numbers =
+        reel__optim_numbers(options.lr, 1e-3, options.weight_decay, options.decoupled);
     return reel__optimizer_new(tape, options.amsgrad ? &amsgrad : &plain, numbers, &options);
 }
 

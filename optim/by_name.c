@@ -13,14 +13,23 @@
 MAKER(sgd, reel_sgd_options)
 MAKER(adam, reel_adam_options)
 MAKER(adamw, reel_adam_options)
+MAKER(nadam, reel_nadam_options)
+MAKER(radam, reel_radam_options)
+MAKER(adamax, reel_adamax_options)
+MAKER(rmsprop, reel_rmsprop_options)
+MAKER(adagrad, reel_adagrad_options)
+MAKER(adadelta, reel_adadelta_options)
+MAKER(rprop, reel_rprop_options)
+MAKER(lion, reel_lion_options)
 
 static const struct {
     const char *name;
     reel_optimizer *(*make)(reel_tape *, double lr);
 } known[] = {
-    { "sgd", make_sgd },
-    { "adam", make_adam },
-    { "adamw", make_adamw },
+    { "sgd", make_sgd },         { "adam", make_adam },       { "adamw", make_adamw },
+    { "nadam", make_nadam },     { "radam", make_radam },     { "adamax", make_adamax },
+    { "rmsprop", make_rmsprop }, { "adagrad", make_adagrad }, { "adadelta", make_adadelta },
+    { "rprop", make_rprop },     { "lion", make_lion },
 };
 enum { KNOWN = sizeof known / sizeof *known };
 

@@ -56,6 +56,90 @@ REEL_API reel_optimizer *reel_adam(reel_tape *, reel_adam_options);
 /* Adam with decoupled decay, 0.01 where weight_decay is 0 (Loshchilov & Hutter 2019). */
 REEL_API reel_optimizer *reel_adamw(reel_tape *, reel_adam_options);
 
+/* Adam with Nesterov momentum (Dozat 2016). */
+typedef struct {
+    double lr;             /* > 0; 0: 2e-3 */
+    double beta1, beta2;   /* in [0, 1); 0: 0.9, 0.999 */
+    double eps;            /* > 0; 0: 1e-8 */
+    double momentum_decay; /* ≥ 0; 0: 4e-3 */
+    double weight_decay;   /* ≥ 0 */
+    bool decoupled;
+} reel_nadam_options;
+REEL_API reel_optimizer *reel_nadam(reel_tape *, reel_nadam_options);
+
+/* Adam that does without v until it can be trusted (Liu et al. 2020). */
+typedef struct {
+    double lr;           /* > 0; 0: 1e-3 */
+    double beta1, beta2; /* in [0, 1); 0: 0.9, 0.999 */
+    double eps;          /* > 0; 0: 1e-8 */
+    double weight_decay; /* ≥ 0 */
+    bool decoupled;
+} reel_radam_options;
+REEL_API reel_optimizer *reel_radam(reel_tape *, reel_radam_options);
+
+/* u = max(beta2·u, |g| + eps), p -= lr·m/(1 - beta1^step)/u (Kingma & Ba 2015). */
+typedef struct {
+    double lr;           /* > 0; 0: 2e-3 */
+    double beta1, beta2; /* in [0, 1); 0: 0.9, 0.999 */
+    double eps;          /* > 0; 0: 1e-8 */
+    double weight_decay; /* ≥ 0 */
+    bool decoupled;
+} reel_adamax_options;
+REEL_API reel_optimizer *reel_adamax(reel_tape *, reel_adamax_options);
+
+/* v = alpha·v + (1 - alpha)·g², p -= lr·g/(√v + eps) (Tieleman & Hinton 2012); centred: v less the
+ * square of the mean of g (Graves 2013); with momentum on what is subtracted. */
+typedef struct {
+    double lr;       /* > 0; 0: 0.01 */
+    double alpha;    /* in [0, 1); 0: 0.99 */
+    double eps;      /* > 0; 0: 1e-8 */
+    double momentum; /* in [0, 1) */
+    bool centred;
+    double weight_decay; /* ≥ 0 */
+    bool decoupled;
+} reel_rmsprop_options;
+REEL_API reel_optimizer *reel_rmsprop(reel_tape *, reel_rmsprop_options);
+
+/* sum += g², p -= lr/(1 + (step - 1)·lr_decay)·g/(√sum + eps) (Duchi et al. 2011). */
+typedef struct {
+    double lr;           /* > 0; 0: 0.01 */
+    double lr_decay;     /* ≥ 0 */
+    double initial;      /* ≥ 0: of the sum */
+    double eps;          /* > 0; 0: 1e-10 */
+    double weight_decay; /* ≥ 0 */
+    bool decoupled;
+} reel_adagrad_options;
+REEL_API reel_optimizer *reel_adagrad(reel_tape *, reel_adagrad_options);
+
+/* p -= lr·√(delta + eps)/√(v + eps)·g, delta the mean square of what was subtracted before lr
+ * (Zeiler 2012). */
+typedef struct {
+    double lr;           /* > 0; 0: 1 */
+    double rho;          /* in [0, 1); 0: 0.9 */
+    double eps;          /* > 0; 0: 1e-6 */
+    double weight_decay; /* ≥ 0 */
+    bool decoupled;
+} reel_adadelta_options;
+REEL_API reel_optimizer *reel_adadelta(reel_tape *, reel_adadelta_options);
+
+/* Steps of a size of its own for each element, which grows while the gradient keeps its sign and shrinks
+ * when it changes (Riedmiller & Braun 1993). For gradients of the whole data. */
+typedef struct {
+    double lr;           /* > 0; 0: 0.01: the size at the start; later changes of lr do nothing */
+    double shrink, grow; /* in [0, 1); 0: 0.5; above 1; 0: 1.2 */
+    double smallest, largest; /* sizes; 0: 1e-6, 50 */
+} reel_rprop_options;
+REEL_API reel_optimizer *reel_rprop(reel_tape *, reel_rprop_options);
+
+/* p -= lr·sign(beta1·m + (1 - beta1)·g), then m = beta2·m + (1 - beta2)·g (Chen et al. 2023); the
+ * decay is decoupled. */
+typedef struct {
+    double lr;           /* > 0; 0: 1e-4 */
+    double beta1, beta2; /* in [0, 1); 0: 0.9, 0.99 */
+    double weight_decay; /* ≥ 0 */
+} reel_lion_options;
+REEL_API reel_optimizer *reel_lion(reel_tape *, reel_lion_options);
+
 /* By its name, "adam", with the default options but for lr (0: the default as well). An unknown name
  * is REEL_NOT_FOUND: the message lists the known ones, the nearest first. */
 REEL_API reel_optimizer *reel_optimizer_by_name(reel_tape *, const char *name, double lr);

@@ -30,9 +30,8 @@ reel_optimizer *reel_sgd(reel_tape *tape, reel_sgd_options options)
         return NULL;
     }
     const reel_update_rule *rule = options.momentum > 0 ? &with_momentum : &plain;
-    reel__optimizer_numbers numbers = { .lr = reel__optim_option(options.lr, 0.01),
-                                        .weight_decay = reel__optim_option(options.weight_decay, 0),
-                                        .decoupled = options.decoupled };
+    reel__optimizer_numbers numbers =
+        reel__optim_numbers(options.lr, 0.01, options.weight_decay, options.decoupled);
     return reel__optimizer_new(tape, rule, numbers, &options);
 }
 

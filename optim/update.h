@@ -44,6 +44,14 @@ typedef struct {
     int slots; /* 0: the rule's */
 } reel__optimizer_numbers;
 
+static inline reel__optimizer_numbers reel__optim_numbers(double lr, double standard_lr,
+                                                          double weight_decay, bool decoupled)
+{
+    return (reel__optimizer_numbers){ .lr = reel__optim_option(lr, standard_lr),
+                                      .weight_decay = reel__optim_option(weight_decay, 0),
+                                      .decoupled = decoupled };
+}
+
 /* reel_optimizer_new with what a group may change. */
 reel_optimizer *reel__optimizer_new(reel_tape *, const reel_update_rule *, reel__optimizer_numbers,
                                     const void *options);

@@ -1,9 +1,12 @@
-"""Twenty steps of torch.optim in f64 on given gradients: python3 optimizers.py writes optimizers.txt."""
+"""A hundred steps of torch.optim in f64 on given gradients: python3 optimizers.py writes optimizers.txt.
+
+Every tenth step is kept, the first two as well."""
 import torch
 
 from table import Table
 
-STEPS = 20
+STEPS = 100
+KEPT = [0, 1] + list(range(9, STEPS, 10))
 torch.set_default_dtype(torch.float64)
 torch.manual_seed(1)
 table = Table(__file__, torch)
@@ -23,12 +26,31 @@ def run(name, make):
             p.grad = gradients[k][t].clone()
         optimizer.step()
         for k, p in parameters.items():
-            history[k].append(p.detach().clone())
+            if t in KEPT:
+                history[k].append(p.detach().clone())
     for k in parameters:
         table.add(name, k, torch.stack(history[k]))
 
 
-SGD, Adam = torch.optim.SGD, torch.optim.Adam
+class Lion(torch.optim.Optimizer):
+    """Algorithm 2 of Chen et al. 2023, line by line; torch has none."""
+
+    def __init__(self, parameters, lr, betas, weight_decay):
+        super().__init__(parameters, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                c = beta1 * m + (1 - beta1) * p.grad
+                p -= group["lr"] * (c.sign() + group["weight_decay"] * p)
+                m.mul_(beta2).add_(p.grad, alpha=1 - beta2)
+
+
+optim = torch.optim
+SGD, Adam = optim.SGD, optim.Adam
 run("sgd", lambda p: SGD(p, lr=0.1))
 run("sgd_decay", lambda p: SGD(p, lr=0.1, weight_decay=0.05))
 run("sgd_momentum", lambda p: SGD(p, lr=0.05, momentum=0.9))
@@ -36,4 +58,23 @@ run("sgd_nesterov", lambda p: SGD(p, lr=0.05, momentum=0.9, nesterov=True, weigh
 run("adam", lambda p: Adam(p))
 run("adam_decay", lambda p: Adam(p, lr=0.02, betas=(0.8, 0.95), eps=1e-6, weight_decay=0.1))
 run("adam_no_memory", lambda p: Adam(p, lr=0.01, betas=(0.0, 0.99)))
+run("adam_amsgrad", lambda p: Adam(p, lr=0.05, betas=(0.9, 0.9), amsgrad=True))
+run("adamw", lambda p: optim.AdamW(p, lr=0.02))
+run("nadam", lambda p: optim.NAdam(p))
+run("nadam_decay", lambda p: optim.NAdam(p, lr=0.02, momentum_decay=0.1, weight_decay=0.1, decoupled_weight_decay=True))
+run("radam", lambda p: optim.RAdam(p))
+run("radam_decay", lambda p: optim.RAdam(p, lr=0.02, betas=(0.8, 0.9), weight_decay=0.1))
+run("adamax", lambda p: optim.Adamax(p))
+run("adamax_decay", lambda p: optim.Adamax(p, lr=0.02, betas=(0.8, 0.9), weight_decay=0.1))
+run("rmsprop", lambda p: optim.RMSprop(p))
+run("rmsprop_centred", lambda p: optim.RMSprop(p, lr=0.02, alpha=0.9, centered=True, weight_decay=0.1))
+run("rmsprop_momentum", lambda p: optim.RMSprop(p, lr=0.02, momentum=0.9))
+run("rmsprop_both", lambda p: optim.RMSprop(p, lr=0.02, momentum=0.5, centered=True, eps=0.1))
+run("adagrad", lambda p: optim.Adagrad(p))
+run("adagrad_decay", lambda p: optim.Adagrad(p, lr=0.1, lr_decay=0.05, initial_accumulator_value=0.5, weight_decay=0.1))
+run("adadelta", lambda p: optim.Adadelta(p))
+run("adadelta_decay", lambda p: optim.Adadelta(p, lr=0.5, rho=0.95, weight_decay=0.1))
+run("rprop", lambda p: optim.Rprop(p))
+run("rprop_sizes", lambda p: optim.Rprop(p, lr=0.1, etas=(0.3, 1.5), step_sizes=(1e-2, 0.3)))
+run("lion", lambda p: Lion(p, lr=0.01, betas=(0.9, 0.99), weight_decay=0.1))
 table.write()
