@@ -1,6 +1,4 @@
 /* metric.c: what all metrics have in common. */
-#include "metric.h"
-
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,6 +6,7 @@
 
 #include "../graph/tape.h"
 #include "../optim/names.h"
+#include "symbols.h"
 
 static const reel__metric_kind *const known[] = {
 #define ADDRESS(name) &reel__metric_##name,
@@ -144,12 +143,6 @@ reel_metric *reel_metric_new(const char *name, reel_metric_options options,
     if (!kind || !check(name, &options, why)) {
         return NULL;
     }
-#ifndef REEL_HAVE_UTF8PROC
-    if (kind->takes == REEL__TEXT) {
-        explain(why, "%s: needs utf8proc, without which this reel was built", name);
-        return NULL;
-    }
-#endif
     reel_metric *metric = resize(&options, NULL, 0, sizeof *metric);
     if (!metric) {
         explain(why, "%s: out of memory", name);
@@ -284,6 +277,61 @@ reel_status reel_metric_add(reel_metric *metric, double total, double count)
     metric->sums[0] += total;
     metric->sums[1] += count;
     return REEL_OK;
+}
+
+/* ---- text ---------------------------------------------------------------------------------- */
+
+bool reel__metric_text(reel_metric *metric, const char *what, const char *text, reel__span *out)
+{
+    if (!text) {
+        reel__metric_fail(metric, REEL_BAD_ARGUMENT, "the %s is missing", what);
+        return false;
+    }
+    *out = (reel__span){ text, strlen(text) };
+    size_t valid = reel__utf8_valid(*out);
+    if (valid < out->length) {
+        reel__metric_fail(metric, REEL_BAD_ARGUMENT, "the %s is not UTF-8 at byte %zu", what,
+                          valid);
+        return false;
+    }
+    return true;
+}
+
+static reel_status update_text(reel_metric *metric, reel__span hypothesis, int references,
+                               const char *const reference[], reel__span *spans)
+{
+    for (int k = 0; k < references; k++) {
+        if (!reel__metric_text(metric, "reference", reference[k], &spans[k])) {
+            return REEL_BAD_ARGUMENT;
+        }
+    }
+    return start(metric, 0) ? metric->kind->update_text(metric, hypothesis, references, spans)
+                            : REEL_OUT_OF_MEMORY;
+}
+
+reel_status reel_metric_update_text(reel_metric *metric, const char *hypothesis, int references,
+                                    const char *const reference[])
+{
+    reel__span first;
+    if (!metric) {
+        return REEL_BAD_HANDLE;
+    }
+    metric->error[0] = '\0';
+    if (metric->kind->takes != REEL__TEXT) {
+        return reel__metric_fail(metric, REEL_BAD_ARGUMENT, "takes numbers, not text");
+    }
+    if (references < 1 || !reference) {
+        return reel__metric_fail(metric, REEL_BAD_ARGUMENT, "needs at least one reference");
+    }
+    if (!reel__metric_text(metric, "hypothesis", hypothesis, &first)) {
+        return REEL_BAD_ARGUMENT;
+    }
+    size_t bytes = (size_t)references * sizeof(reel__span);
+    reel__span *spans = reel__metric_resize(metric, NULL, 0, bytes);
+    reel_status status =
+        spans ? update_text(metric, first, references, reference, spans) : REEL_OUT_OF_MEMORY;
+    reel__metric_resize(metric, spans, spans ? bytes : 0, 0);
+    return status;
 }
 
 /* ---- merging ------------------------------------------------------------------------------- */

@@ -57,7 +57,20 @@ struct reel__metric_kind {
     X(mape)                                                                                        \
     X(mean)                                                                                        \
     X(perplexity)                                                                                  \
-    X(bpc)
+    X(bpc)                                                                                         \
+    X(bleu)                                                                                        \
+    X(sentence_bleu)                                                                               \
+    X(chrf)                                                                                        \
+    X(chrf_words)                                                                                  \
+    X(rouge1)                                                                                      \
+    X(rouge2)                                                                                      \
+    X(rougeL)                                                                                      \
+    X(rougeLsum)                                                                                   \
+    X(wer)                                                                                         \
+    X(mer)                                                                                         \
+    X(wil)                                                                                         \
+    X(cer)                                                                                         \
+    X(edit_distance)
 
 #define REEL__DECLARE_METRIC(name) extern const reel__metric_kind reel__metric_##name;
 REEL__METRIC_KINDS(REEL__DECLARE_METRIC)
@@ -70,6 +83,9 @@ reel_status reel__metric_fail(reel_metric *, reel_status, const char *format, ..
 void *reel__metric_resize(reel_metric *, void *old, size_t old_size, size_t new_size);
 /* Room for so many more samples. */
 bool reel__metric_reserve(reel_metric *, size_t samples);
+
+/* A text and its length; false, with a message, where it is missing or no UTF-8. */
+bool reel__metric_text(reel_metric *, const char *what, const char *text, reel__span *out);
 
 /* How many classes: given, or by the columns. */
 size_t reel__metric_classes(const reel_metric *, size_t columns);

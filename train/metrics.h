@@ -35,9 +35,10 @@
  *   chrf chrf++          sacrebleu 2.6 (Popović 2015, 2017); 0 … 100
  *   rouge1 rouge2 rougeL rougeLsum   F-measure of rouge-score 0.1.2 (Lin 2004), mean over pairs; of
  *                        several references the best; sentences of Lsum are lines
- *   wer mer wil cer      jiwer 4.0, over all pairs together
+ *   wer mer wil cer      jiwer 4.0, over all pairs together, by its default transforms
+ *   edit_distance        insertions, deletions and substitutions of code points, mean over pairs
  *
- * The text metrics need Unicode's classes of characters: without utf8proc they cannot be made.
+ * Text is UTF-8; anything else is an error that names the offset. White space is what Unicode says.
  */
 #ifndef REEL_METRICS_H
 #define REEL_METRICS_H
@@ -104,7 +105,8 @@ REEL_API reel_status reel_metric_update_text(reel_metric *, const char *hypothes
 REEL_API reel_status reel_metric_merge(reel_metric *, const reel_metric *from);
 REEL_API void reel_metric_reset(reel_metric *);
 
-/* NAN before the first update, except for BLEU and chrF (0). */
+/* NAN before the first update, except for BLEU and chrF (0). Where nothing at all was said and nothing was
+ * expected, error rates are 0; of an empty reference WER is the number of insertions, as in jiwer. */
 REEL_API double reel_metric_result(const reel_metric *);
 /* Of one class: precision, recall, f1, roc_auc; NAN otherwise. */
 REEL_API double reel_metric_result_of_class(const reel_metric *, int64_t class_index);
@@ -121,6 +123,40 @@ REEL_API int64_t reel_metric_classes(const reel_metric *); /* 0: not known yet *
  * whole takes, its 0 not counted, as snprintf does. */
 REEL_API size_t reel_metric_confusion_text(const reel_metric *, const char *const names[],
                                            char *out, size_t size);
+
+#define REEL_BLEU_ORDERS 4
+typedef struct {
+    double score, precision[REEL_BLEU_ORDERS], brevity_penalty; /* score and precisions 0 … 100 */
+    int64_t matched[REEL_BLEU_ORDERS], total[REEL_BLEU_ORDERS]; /* n-grams */
+    int64_t length, reference_length;                           /* tokens */
+} reel_bleu;
+REEL_API reel_status reel_metric_bleu(const reel_metric *,
+                                      reel_bleu *out); /* bleu, sentence_bleu */
+
+typedef struct {
+    double precision, recall, f; /* means over the pairs */
+} reel_rouge;
+REEL_API reel_status reel_metric_rouge(const reel_metric *, reel_rouge *out);
+
+/* Of wer, mer, wil (words), cer and edit_distance (characters). */
+typedef struct {
+    int64_t hits, substitutions, deletions, insertions;
+} reel_edits;
+REEL_API reel_status reel_metric_edits(const reel_metric *, reel_edits *out);
+
+typedef enum { REEL_EQUAL, REEL_SUBSTITUTE, REEL_DELETE, REEL_INSERT } reel_edit_type;
+
+/* reference[reference_begin … reference_end) against hypothesis[hypothesis_begin … hypothesis_end), in the
+ * units of the metric, after its transforms. */
+typedef struct {
+    reel_edit_type type;
+    size_t reference_begin, reference_end, hypothesis_begin, hypothesis_end;
+} reel_edit;
+
+/* The alignment of one pair, as jiwer's: at most `room` edits are written, *count says how many there are.
+ * Counts nothing. Of wer, mer, wil, cer and edit_distance. */
+REEL_API reel_status reel_metric_align(reel_metric *, const char *hypothesis, const char *reference,
+                                       reel_edit out[], size_t room, size_t *count);
 
 #ifdef __cplusplus
 }
