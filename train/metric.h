@@ -98,4 +98,10 @@ static inline double reel__metric_weight(const reel_metric_batch *batch, size_t 
     return batch->weights ? batch->weights[i] : 1;
 }
 
+/* How many references each sentence has, from two parts: 0: no sentence yet, -1: it varies. */
+static inline double reel__metric_references(double here, double there)
+{
+    return here == 0 || here == there ? there : there == 0 ? here : -1;
+}
+
 #endif

@@ -38,8 +38,7 @@ static bool count(reel_metric *metric, const reel__symbols *x, int references,
     }
     metric->sums[SYSTEM] += (double)x->count;
     metric->sums[REFERENCE] += (double)nearest_length(x->count, references, reference);
-    double before = metric->sums[REFERENCES];
-    metric->sums[REFERENCES] = before == 0 || before == references ? references : -1;
+    metric->sums[REFERENCES] = reel__metric_references(metric->sums[REFERENCES], references);
     return true;
 }
 
@@ -64,7 +63,7 @@ static void merge(reel_metric *metric, const reel_metric *from)
     for (size_t i = 0; i < REFERENCES; i++) {
         metric->sums[i] += from->sums[i];
     }
-    metric->sums[REFERENCES] = mine == 0 || mine == other ? other : other == 0 ? mine : -1;
+    metric->sums[REFERENCES] = reel__metric_references(mine, other);
 }
 
 /* ---- the score ----------------------------------------------------------------------------- */

@@ -131,8 +131,7 @@ static reel_status update(reel_metric *metric, reel__span hypothesis, int refere
         metric->sums[i] += best[i];
     }
     if (done) {
-        double before = metric->sums[REFERENCES];
-        metric->sums[REFERENCES] = before == 0 || before == references ? references : -1;
+        metric->sums[REFERENCES] = reel__metric_references(metric->sums[REFERENCES], references);
     }
     reel__symbols_free(metric, &x.characters);
     reel__symbols_free(metric, &x.words);
@@ -146,7 +145,7 @@ static void merge(reel_metric *metric, const reel_metric *from)
     for (size_t i = 0; i < REFERENCES; i++) {
         metric->sums[i] += from->sums[i];
     }
-    metric->sums[REFERENCES] = mine == 0 || mine == other ? other : other == 0 ? mine : -1;
+    metric->sums[REFERENCES] = reel__metric_references(mine, other);
 }
 
 static double result(const reel_metric *metric)

@@ -34,9 +34,6 @@ static bool add_token(reel_metric *metric, reel__lexicon *lexicon, reel__bytes *
         return true;
     }
     if (metric->options.stemmer && n > 3) {
-        if (!reel__bytes_add(metric, token, "", 0)) {
-            return false;
-        }
         n = reel__porter_stem(token->at, n);
     }
     return n == 0 || (reel__lexicon_add(metric, lexicon, (reel__span){ token->at, n }, &number) &&

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Porter (1980) with the extensions of NLTK. The word, lower-case ASCII letters and digits, has room for
- * two bytes more; returns the stem's length. */
+/* Porter (1980) with the extensions of NLTK. Makes of a word, of lower-case ASCII letters and
+ * digits, its stem in place; returns the stem's length, never more than the word's. */
 size_t reel__porter_stem(char *word, size_t length);
 
 #endif
