@@ -21,6 +21,7 @@ MAKER(adagrad, reel_adagrad_options)
 MAKER(adadelta, reel_adadelta_options)
 MAKER(rprop, reel_rprop_options)
 MAKER(lion, reel_lion_options)
+MAKER(nt_asgd, reel_nt_asgd_options)
 
 static const struct {
     const char *name;
@@ -29,7 +30,7 @@ static const struct {
     { "sgd", make_sgd },         { "adam", make_adam },       { "adamw", make_adamw },
     { "nadam", make_nadam },     { "radam", make_radam },     { "adamax", make_adamax },
     { "rmsprop", make_rmsprop }, { "adagrad", make_adagrad }, { "adadelta", make_adadelta },
-    { "rprop", make_rprop },     { "lion", make_lion },
+    { "rprop", make_rprop },     { "lion", make_lion },       { "nt_asgd", make_nt_asgd },
 };
 enum { KNOWN = sizeof known / sizeof *known };
 

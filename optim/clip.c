@@ -77,6 +77,12 @@ static void scale_all(const gradients *g, double factor)
     }
 }
 
+void reel__scale_gradients(reel_tape *tape, reel_flat flat, double factor)
+{
+    gradients g = { .tape = tape, .data = flat.gradients, .count = flat.count };
+    scale_all(&g, factor);
+}
+
 static bool begin(reel_tape *tape, const char *caller, double max, gradients *g)
 {
     if (!(max >= 0)) {

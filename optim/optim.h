@@ -140,6 +140,21 @@ typedef struct {
 } reel_lion_options;
 REEL_API reel_optimizer *reel_lion(reel_tape *, reel_lion_options);
 
+/* SGD that, once a validation loss is worse than the best of those more than `window` reports ago, takes the
+ * mean of all parameters from there on (Merity et al. 2018; the trigger is that of AWD-LSTM's code). */
+typedef struct {
+    double lr;           /* > 0; 0: 30 */
+    int window;          /* 1 … REEL_NT_ASGD_WINDOW; 0: 5 */
+    double weight_decay; /* ≥ 0 */
+    bool decoupled;
+} reel_nt_asgd_options;
+#define REEL_NT_ASGD_WINDOW 32
+REEL_API reel_optimizer *reel_nt_asgd(reel_tape *, reel_nt_asgd_options);
+/* Reports a validation loss; true from the trigger on. False for another kind of optimiser, an error. */
+REEL_API bool reel_nt_asgd_report(reel_optimizer *, double validation_loss);
+/* Exchanges parameters and means: once before validation, once after. Nothing before the trigger. */
+REEL_API reel_status reel_nt_asgd_exchange(reel_optimizer *);
+
 /* By its name, "adam", with the default options but for lr (0: the default as well). An unknown name
  * is REEL_NOT_FOUND: the message lists the known ones, the nearest first. */
 REEL_API reel_optimizer *reel_optimizer_by_name(reel_tape *, const char *name, double lr);
@@ -170,6 +185,22 @@ typedef struct {
  * later are matched as well. Returns how many match now; -1 with an error. */
 REEL_API int64_t reel_optimizer_group(reel_optimizer *, const char *pattern, reel_group_options);
 
+/* ---- averages of the parameters -------------------------------------------------------------- */
+
+/* Belongs to its tape. The first update of a parameter makes its average equal to it. */
+typedef struct reel_average reel_average;
+
+/* average = decay·average + (1 - decay)·p (Polyak & Juditsky 1992). decay in [0, 1); 0: 0.999. */
+REEL_API reel_average *reel_ema(reel_tape *, double decay);
+/* The mean over all updates (Izmailov et al. 2018). */
+REEL_API reel_average *reel_swa(reel_tape *);
+REEL_API reel_status reel_average_update(reel_average *); /* after a step of the optimiser */
+/* Puts the averages in the parameters' place, to evaluate or save; restore puts back what was trained.
+ * Between the two neither update the average nor step the optimiser. */
+REEL_API reel_status reel_average_apply(reel_average *);
+REEL_API reel_status reel_average_restore(reel_average *);
+REEL_API void reel_average_free(reel_average *); /* before the tape's end */
+
 /* ---- state --------------------------------------------------------------------------------- */
 
 typedef enum { REEL_STATE_F32, REEL_STATE_F64, REEL_STATE_I64 } reel_state_dtype;
@@ -190,6 +221,10 @@ typedef struct {
 REEL_API size_t reel_optimizer_state_count(reel_optimizer *);
 REEL_API reel_status reel_optimizer_state_at(reel_optimizer *, size_t i, reel_state_entry *out);
 REEL_API reel_status reel_optimizer_state_set(reel_optimizer *, const reel_state_entry *);
+/* The same of an average that is not applied. */
+REEL_API size_t reel_average_state_count(reel_average *);
+REEL_API reel_status reel_average_state_at(reel_average *, size_t i, reel_state_entry *out);
+REEL_API reel_status reel_average_state_set(reel_average *, const reel_state_entry *);
 
 /* ---- clipping ------------------------------------------------------------------------------ */
 
@@ -200,6 +235,39 @@ REEL_API reel_status reel_optimizer_state_set(reel_optimizer *, const reel_state
 REEL_API double reel_clip_norm(reel_tape *, double max);
 /* Clamps every element of every gradient to [-max, max]; NaN stays NaN. */
 REEL_API reel_status reel_clip_value(reel_tape *, double max);
+
+/* Limits the norm of each parameter's gradient for itself; where that is not finite, to zeros. */
+REEL_API reel_status reel_clip_norm_each(reel_tape *, double max);
+
+/* Limits the norm of each unit's gradient to a share of the norm of its weights (adaptive gradient clipping,
+ * Brock et al. 2021). A unit is an index of the last axis, since weights are [in, out] here; of a vector or
+ * scalar the whole. A norm that is not finite makes zeros. */
+typedef struct {
+    double share; /* > 0; 0: 0.01 */
+    double eps;   /* > 0: of the weights' norm, at least; 0: 1e-3 */
+} reel_clip_adaptive_options;
+REEL_API reel_status reel_clip_adaptive(reel_tape *, reel_clip_adaptive_options);
+
+/* ---- a batch in parts ------------------------------------------------------------------------ */
+
+/* Gradients of a batch that does not fit at once, in micro-batches of any sizes:
+ *
+ *     reel_microbatches parts = { 0 };
+ *     for (…) {
+ *         reel_rewind(t);
+ *         reel_microbatch(&parts, mean_loss_of_part, rows_in_part);
+ *     }
+ *     reel_microbatch_end(&parts, t);
+ *     reel_optimizer_step(adam);
+ *
+ * The gradients are then those of the mean over all rows. `count` is what the loss is the mean over: rows,
+ * or tokens that are not padding. */
+typedef struct {
+    double count; /* so far */
+} reel_microbatches;
+REEL_API reel_status reel_microbatch(reel_microbatches *, reel_var mean_loss, double count);
+/* Zeroes the count. With a count of 0 the gradients are zero. */
+REEL_API reel_status reel_microbatch_end(reel_microbatches *, reel_tape *);
 
 /* ---- an optimiser of one's own ------------------------------------------------------------- */
 

@@ -67,6 +67,14 @@ bool reel__optimizer_join(reel_optimizer *);
 /* False, with an error naming `caller`, for one that was freed; silently for NULL and where the tape has
  * an error. */
 bool reel__optimizer_usable(const reel_optimizer *, const char *caller);
+/* "PARAMETER/what" and a number ≥ 0, in this room; NULL without memory. */
+const char *reel__state_name(reel_tape *, reel__list *room, const char *parameter, const char *what,
+                             int number);
+/* False, with an error naming `caller`, where what is given does not fit the entry. */
+bool reel__state_copy(reel_tape *, const char *caller, const reel_state_entry *entry,
+                      const reel_state_entry *given);
+/* Swaps the contents of two blocks. */
+void reel__exchange(char *a, char *b, size_t bytes);
 /* The settings of the groups that match, the last of them winning. */
 void reel__optimizer_settle(const reel_optimizer *, const char *parameter, reel__member *);
 

@@ -45,17 +45,21 @@ size_t reel_optimizer_state_count(reel_optimizer *optimizer)
     return numbers_of(optimizer) + optimizer->members.count * entries_of_member(optimizer);
 }
 
-/* "PARAMETER/what" in the optimiser's own room; NULL without memory. */
+const char *reel__state_name(reel_tape *tape, reel__list *room, const char *parameter,
+                             const char *what, int slot)
+{
+    size_t bytes = strlen(parameter) + strlen(what) + 16;
+    if (!reel__list_reserve(tape, room, bytes, 1)) {
+        return NULL;
+    }
+    snprintf(room->data, bytes, slot < 0 ? "%s/%s" : "%s/%s%d", parameter, what, slot);
+    return room->data;
+}
+
 static const char *name_of(reel_optimizer *optimizer, const char *parameter, const char *what,
                            int slot)
 {
-    size_t bytes = strlen(parameter) + strlen(what) + 16;
-    if (!reel__list_reserve(optimizer->tape, &optimizer->text, bytes, 1)) {
-        return NULL;
-    }
-    char *text = optimizer->text.data;
-    snprintf(text, bytes, slot < 0 ? "%s/%s" : "%s/%s%d", parameter, what, slot);
-    return text;
+    return reel__state_name(optimizer->tape, &optimizer->text, parameter, what, slot);
 }
 
 static void entry_of_number(reel_optimizer *optimizer, size_t i, reel_state_entry *out)
@@ -154,24 +158,24 @@ static bool find(reel_optimizer *optimizer, const char *name, reel_state_entry *
     return false;
 }
 
-static bool fits(reel_tape *tape, const reel_state_entry *entry, const reel_state_entry *given)
+static bool fits(reel_tape *tape, const char *caller, const reel_state_entry *entry,
+                 const reel_state_entry *given)
 {
     bool counts = entry->dtype == REEL_STATE_I64;
     if (given->count != entry->count || !given->data) {
-        reel_fail(tape, REEL_BAD_ARGUMENT, "optimizer_state_set",
-                  "%s: %zu numbers given, it holds %zu", entry->name,
-                  given->data ? given->count : 0, entry->count);
+        reel_fail(tape, REEL_BAD_ARGUMENT, caller, "%s: %zu numbers given, it holds %zu",
+                  entry->name, given->data ? given->count : 0, entry->count);
         return false;
     }
     if (counts != (given->dtype == REEL_STATE_I64)) {
-        reel_fail(tape, REEL_BAD_ARGUMENT, "optimizer_state_set", "%s %s", entry->name,
+        reel_fail(tape, REEL_BAD_ARGUMENT, caller, "%s %s", entry->name,
                   counts ? "is a count: int64 expected"
                          : "is not a count: float or double expected");
         return false;
     }
     if (counts && *(const int64_t *)given->data < 0) {
-        reel_fail(tape, REEL_BAD_ARGUMENT, "optimizer_state_set", "%s is %lld, must be at least 0",
-                  entry->name, (long long)*(const int64_t *)given->data);
+        reel_fail(tape, REEL_BAD_ARGUMENT, caller, "%s is %lld, must be at least 0", entry->name,
+                  (long long)*(const int64_t *)given->data);
         return false;
     }
     return true;
@@ -183,11 +187,15 @@ static double element_of(const reel_state_entry *entry, size_t i)
                                           : (double)((const float *)entry->data)[i];
 }
 
-static void copy(const reel_state_entry *entry, const reel_state_entry *given)
+bool reel__state_copy(reel_tape *tape, const char *caller, const reel_state_entry *entry,
+                      const reel_state_entry *given)
 {
+    if (!fits(tape, caller, entry, given)) {
+        return false;
+    }
     if (entry->dtype == REEL_STATE_I64) {
         *(int64_t *)entry->data = *(const int64_t *)given->data;
-        return;
+        return true;
     }
     for (size_t i = 0; i < entry->count; i++) {
         if (entry->dtype == REEL_STATE_F64) {
@@ -196,6 +204,7 @@ static void copy(const reel_state_entry *entry, const reel_state_entry *given)
             ((float *)entry->data)[i] = (float)element_of(given, i);
         }
     }
+    return true;
 }
 
 reel_status reel_optimizer_state_set(reel_optimizer *optimizer, const reel_state_entry *given)
@@ -205,10 +214,10 @@ reel_status reel_optimizer_state_set(reel_optimizer *optimizer, const reel_state
         return REEL_BAD_HANDLE;
     }
     if (!reel__optimizer_usable(optimizer, "optimizer_state_set") ||
-        !find(optimizer, given->name, &entry) || !fits(optimizer->tape, &entry, given)) {
+        !find(optimizer, given->name, &entry) ||
+        !reel__state_copy(optimizer->tape, "optimizer_state_set", &entry, given)) {
         return reel_tape_status(optimizer->tape);
     }
-    copy(&entry, given);
     optimizer->runs_stale = true;
     return REEL_OK;
 }

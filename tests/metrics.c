@@ -110,7 +110,7 @@ static const char *const zero_names[] = { "0.0", "1.0", "nan" };
 
 static void expect_averages(const char *set, const char *score, int zero, const data *d)
 {
-    static const reel_average of[] = { REEL_MACRO, REEL_MICRO, REEL_WEIGHTED };
+    static const reel_class_average of[] = { REEL_MACRO, REEL_MICRO, REEL_WEIGHTED };
     char label[64];
     for (int a = 0; a < 3; a++) {
         snprintf(label, sizeof label, "%s.%s.%s", score, averages[a], zero_names[zero]);
@@ -339,7 +339,7 @@ Test(metrics, options_out_of_range_are_named)
         { { .classes = -1 }, "f1: classes is -1, must be in 0" },
         { { .k = -2 }, "k is -2, must be at least 1" },
         { { .threshold = NAN }, "threshold is nan" },
-        { { .average = (reel_average)9 }, "average 9 is none of reel_average" },
+        { { .average = (reel_class_average)9 }, "average 9 is none of reel_class_average" },
         { { .zero_division = 0.5 }, "zero_division is 0.5, must be 0, 1 or NAN" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -126,7 +126,7 @@ static bool check(const char *name, const reel_metric_options *options, char *wh
     } else if (!isfinite(options->threshold)) {
         explain(why, "%s: threshold is %g, must be finite", name, options->threshold);
     } else if (options->average < REEL_AVERAGE_DEFAULT || options->average > REEL_WEIGHTED) {
-        explain(why, "%s: average %d is none of reel_average", name, (int)options->average);
+        explain(why, "%s: average %d is none of reel_class_average", name, (int)options->average);
     } else if (!(z == 0 || z == 1 || isnan(z))) {
         explain(why, "%s: zero_division is %g, must be 0, 1 or NAN", name, z);
     } else {

@@ -18,7 +18,7 @@
  *
  *   accuracy             share of rows whose largest score (the first of equals) is at their label
  *   top_k                the same for the `k` largest scores
- *   precision recall f1  as scikit-learn, see reel_average and .zero_division
+ *   precision recall f1  as scikit-learn, see reel_class_average and .zero_division
  *   confusion            the matrix: reel_metric_confusion; its result is the accuracy
  *   roc_auc              exact, ties count half; over more than two columns the mean of each class
  *                        against the rest, as roc_auc_score(…, multi_class="ovr"); NAN where a class
@@ -57,13 +57,13 @@ typedef enum {
     REEL_MACRO,           /* mean over the classes that were seen */
     REEL_MICRO,           /* of all decisions together */
     REEL_WEIGHTED         /* mean weighted by how often a class is the label */
-} reel_average;
+} reel_class_average;
 
 typedef struct {
     int64_t classes;  /* 0: as many as columns; 2 for one column */
     int64_t k;        /* top_k: 0 means 5 */
     double threshold; /* one column is class 1 above it; 0: 0.5, REEL_ZERO: 0 */
-    reel_average average;
+    reel_class_average average;
     double zero_division;     /* in place of 0/0: 0, 1 or NAN; NAN is left out of averages */
     bool stemmer;             /* rouge: Porter's (1980), on words of more than three letters */
     reel_allocator allocator; /* zero: malloc */
