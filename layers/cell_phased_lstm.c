@@ -59,20 +59,22 @@ static reel_phased_lstm_options with_defaults(reel_phased_lstm_options o)
 
 static bool check(reel_tape *tape, reel_phased_lstm_options o)
 {
-    const char *wrong = !(o.shortest > 0)  ? "shortest"
-                        : !(o.longest > 0) ? "longest"
-                        : !(o.open > 0)    ? "open"
-                        : !(o.leak >= 0)   ? "leak"
-                                           : NULL;
-    if (wrong) {
-        reel_fail(tape, REEL_BAD_ARGUMENT, "phased_lstm", "%s must not be negative", wrong);
-        return false;
-    }
-    if (o.longest < o.shortest || o.open > 1) {
-        reel_fail(tape, REEL_BAD_ARGUMENT, "phased_lstm",
-                  "shortest = %g, longest = %g, open = %g: must be shortest ≤ longest and open ≤ 1",
-                  o.shortest, o.longest, o.open);
-        return false;
+    const struct {
+        const char *name, *range;
+        double value;
+        bool good;
+    } table[] = {
+        { "shortest", "above 0", o.shortest, o.shortest > 0 },
+        { "longest", "at least .shortest", o.longest, o.longest >= o.shortest },
+        { "open", "above 0, at most 1", o.open, o.open > 0 && o.open <= 1 },
+        { "leak", "at least 0", o.leak, o.leak >= 0 },
+    };
+    for (size_t k = 0; k < sizeof table / sizeof table[0]; k++) {
+        if (!table[k].good) {
+            reel_fail(tape, REEL_BAD_ARGUMENT, "phased_lstm", "%s is %g, must be %s", table[k].name,
+                      table[k].value, table[k].range);
+            return false;
+        }
     }
     return true;
 }
