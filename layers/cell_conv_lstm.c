@@ -1,6 +1,8 @@
 /* cell_conv_lstm.c: the LSTM whose products are convolutions. */
 #include "gates.h"
 
+enum { LARGEST_KERNEL = 31 };
+
 typedef struct {
     reel_var W_x, W_h, b;
     reel_var W_c; /* peepholes, or absent */
@@ -8,21 +10,27 @@ typedef struct {
     int64_t rows, columns; /* of the kernel */
 } conv_lstm;
 
-/* v [batch, height·width·channels] → [batch, height, width, taps·channels]: beside each other what
- * the kernel sees from each place, zeros outside. */
+/* v [batch, height, width, n] → [batch, height, width, taps·n]: v shifted by each of `taps` places
+ * along one of its two axes, zeros coming in. */
+static reel_var shifts(reel_var v, int axis, int64_t taps)
+{
+    reel_var tap[LARGEST_KERNEL], padded = reel_pad(v, axis, taps / 2, taps / 2);
+    int64_t length = reel_shape_of(v).dim[axis];
+    for (int64_t k = 0; k < taps; k++) {
+        tap[k] = k == taps / 2 ? v : reel_slice(padded, axis, k, k + length);
+    }
+    return reel_concat_n(-1, (int)taps, tap);
+}
+
+/* v [batch, places·channels] → [batch, places, taps·channels]: beside each other what the kernel sees
+ * from each place; along the columns first, so that few shifts make many taps. */
 static reel_var surroundings(const conv_lstm *c, reel_var v, int64_t channels)
 {
-    int64_t up = c->rows / 2, left = c->columns / 2;
+    int64_t taps = c->rows * c->columns;
     v = reel_reshape(v, REEL_SHAPE(-1, c->height, c->width, channels));
-    reel_var padded = reel_pad(reel_pad(v, 1, up, up), 2, left, left), seen = v;
-    for (int64_t i = 0; i < c->rows; i++) {
-        reel_var row = reel_slice(padded, 1, i, i + c->height);
-        for (int64_t j = 0; j < c->columns; j++) {
-            reel_var tap = reel_slice(row, 2, j, j + c->width);
-            seen = i + j == 0 ? tap : reel_concat(-1, seen, tap);
-        }
-    }
-    return seen;
+    v = c->columns > 1 ? shifts(v, 2, c->columns) : v;
+    v = c->rows > 1 ? shifts(v, 1, c->rows) : v;
+    return reel_reshape(v, REEL_SHAPE(-1, c->height * c->width, taps * channels));
 }
 
 static reel_var step(void *self, reel_var x, reel_var state[])
@@ -31,9 +39,10 @@ static reel_var step(void *self, reel_var x, reel_var state[])
     int64_t places = c->height * c->width;
     reel_var from_x = reel_affine(surroundings(c, x, c->in), c->W_x, c->b);
     reel_var from_h = reel_matmul(surroundings(c, state[0], c->hidden), c->W_h);
-    reel_var z = reel_reshape(reel_add(from_x, from_h), REEL_SHAPE(-1, places, 4, c->hidden));
-    z = reel_reshape(reel_transpose(z, 1, 2), REEL_SHAPE(-1, 4 * places * c->hidden));
-    return state[0] = reel__lstm_update(z, c->W_c, &state[1]);
+    reel_var cell = reel_reshape(state[1], REEL_SHAPE(-1, places, c->hidden));
+    reel_var h = reel__lstm_update(reel_add(from_x, from_h), c->W_c, &cell);
+    state[1] = reel_reshape(cell, REEL_SHAPE(-1, places * c->hidden));
+    return state[0] = reel_reshape(h, REEL_SHAPE(-1, places * c->hidden));
 }
 
 /* ---- making one ------------------------------------------------------------------------------ */
@@ -45,9 +54,9 @@ static bool check(reel_tape *tape, int64_t height, int64_t width, int64_t kernel
         !reel__check_size(tape, "conv_lstm", "kernel", kernel)) {
         return false;
     }
-    if (kernel % 2 == 0) {
-        reel_fail(tape, REEL_BAD_ARGUMENT, "conv_lstm", "kernel is %lld, must be odd",
-                  (long long)kernel);
+    if (kernel % 2 == 0 || kernel > LARGEST_KERNEL) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, "conv_lstm", "kernel is %lld, must be odd, at most %d",
+                  (long long)kernel, LARGEST_KERNEL);
         return false;
     }
     return true;
@@ -63,7 +72,7 @@ static void add_parameters(conv_lstm *c, reel_tape *tape, const char *name,
     c->W_h = reel__layer_param(tape, name, "W_h", REEL_SHAPE(taps * c->hidden, wide), weights);
     c->b = reel__layer_param(tape, name, "b", REEL_SHAPE(wide), b);
     if (options.peephole) {
-        reel_shape shape = REEL_SHAPE(3 * c->height * c->width * c->hidden);
+        reel_shape shape = REEL_SHAPE(c->height * c->width, 3 * c->hidden);
         c->W_c = reel__layer_param(tape, name, "W_c", shape, reel_zeros());
     }
 }

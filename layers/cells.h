@@ -170,8 +170,8 @@ REEL_API reel_cell reel_clockwork(reel_tape *, const char *name, int64_t in, int
 typedef struct {
     int64_t height; /* 0: 1, a line */
     int64_t width;  /* at least 1 */
-    int64_t kernel; /* odd; 0: 3 */
-    /* As in reel_lstm, one weight a cell: parameter W_c [3·height·width·hidden], zero. */
+    int64_t kernel; /* odd, at most 31; 0: 3 */
+    /* As in reel_lstm, each place with weights of its own: W_c [height·width, 3·hidden], zero. */
     bool peephole;
     double forget_bias; /* 0: 1; REEL_ZERO: 0 */
 } reel_conv_lstm_options;

@@ -235,7 +235,7 @@ case("gru_layer_norm_reset_after", gru_norm(True), [H], gates(3, GAINS | {"b_h":
 
 def conv_lstm(height, width, channels, hidden, rows, columns):
     def picture(v, c):
-        return v.view(1, height, width, c).permute(0, 3, 1, 2)
+        return v.reshape(1, height, width, c).permute(0, 3, 1, 2)
 
     def weights(W, c):
         return W.view(rows, columns, c, 4 * hidden).permute(3, 2, 0, 1)
@@ -247,7 +247,7 @@ def conv_lstm(height, width, channels, hidden, rows, columns):
             + conv2d(h, weights(p["W_h"], hidden), padding=padding)
         i, f, g, o = z.chunk(4, 1)
         zero = torch.zeros_like(c)
-        p_i, p_f, p_o = (picture(v, hidden) for v in p["W_c"].chunk(3)) if "W_c" in p else (zero,) * 3
+        p_i, p_f, p_o = (picture(v, hidden) for v in p["W_c"].chunk(3, -1)) if "W_c" in p else (zero,) * 3
         c = sigmoid(f + p_f * c) * c + sigmoid(i + p_i * c) * tanh(g)
         h = sigmoid(o + p_o * c) * tanh(c)
         h, c = (v.permute(0, 2, 3, 1).reshape(1, -1) for v in (h, c))
@@ -260,7 +260,7 @@ def conv_shapes(taps, channels, hidden):
 
 
 case("conv_lstm_line", conv_lstm(1, 3, 2, 2, 1, 3), [6, 6], conv_shapes(3, 2, 2), in_width=6)
-case("conv_lstm_picture", conv_lstm(2, 3, 1, 1, 3, 3), [6, 6], conv_shapes(9, 1, 1) | {"W_c": (18,)},
+case("conv_lstm_picture", conv_lstm(2, 3, 1, 1, 3, 3), [6, 6], conv_shapes(9, 1, 1) | {"W_c": (6, 3)},
      in_width=6, reverse=True)
 
 
