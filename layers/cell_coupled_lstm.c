@@ -10,18 +10,11 @@ static reel_var step(void *self, reel_var x, reel_var state[])
 {
     const coupled_lstm *c = self;
     reel_var old = state[1], z[3] = { x, x, x };
-    bool peephole = !reel__is_absent(c->W_c);
-    int64_t hidden = reel_shape_of(old).dim[1];
     reel_split(reel__gate_sum(&c->gates, x, state[0]), -1, 3, z);
-    if (peephole) {
-        z[0] = reel_add(z[0], reel_mul(old, reel_slice(c->W_c, 0, 0, hidden)));
-    }
-    state[1] = reel__blend(reel_sigmoid(z[0]), old, reel_tanh(z[1]));
-    if (peephole) {
-        reel_var p_o = reel_slice(c->W_c, 0, hidden, 2 * hidden);
-        z[2] = reel_add(z[2], reel_mul(state[1], p_o));
-    }
-    return state[0] = reel_mul(reel_sigmoid(z[2]), reel_tanh(state[1]));
+    reel_var i = reel_sigmoid(reel__peep(z[0], c->W_c, old, 0));
+    state[1] = reel__blend(i, old, reel_tanh(z[1]));
+    reel_var o = reel_sigmoid(reel__peep(z[2], c->W_c, state[1], 1));
+    return state[0] = reel_mul(o, reel_tanh(state[1]));
 }
 
 reel_cell reel_coupled_lstm(reel_tape *tape, const char *name, int64_t in, int64_t hidden,

@@ -1,5 +1,5 @@
 /* cell_gru.c: the gated recurrent unit, with the reset before or after the recurrent product. */
-#include "layer.h"
+#include "gates.h"
 
 enum { GATES = 3 };
 
@@ -10,12 +10,6 @@ typedef struct {
     int64_t hidden;
     double epsilon;
 } gru;
-
-/* (1 - z)∘n + z∘h */
-static reel_var blend(reel_var z, reel_var n, reel_var h)
-{
-    return reel_add(n, reel_mul(z, reel_sub(h, n)));
-}
 
 /* The gates' blocks [first, last) of a product, normalised where the cell has gains. */
 static reel_var product(const gru *c, reel_var v, reel_var W, reel_var gain, int first, int last)
@@ -48,7 +42,7 @@ static reel_var step_reset_before(void *self, reel_var x, reel_var state[])
     reel_split(rz, -1, 2, gate);
     reel_var x_n = reel_slice(xs, -1, both, GATES * c->hidden);
     reel_var h_n = product(c, reel_mul(gate[0], h), c->W_h, c->gain_h, 2, 3);
-    return state[0] = blend(gate[1], reel_tanh(reel_add(x_n, h_n)), h);
+    return state[0] = reel__blend(gate[1], reel_tanh(reel_add(x_n, h_n)), h);
 }
 
 static reel_var from_state(const gru *c, reel_var h)
@@ -69,7 +63,7 @@ static reel_var step_reset_after(void *self, reel_var x, reel_var state[])
     reel_var r = reel_sigmoid(reel_add(from_x[0], from_h[0]));
     reel_var z = reel_sigmoid(reel_add(from_x[1], from_h[1]));
     reel_var n = reel_tanh(reel_add(from_x[2], reel_mul(r, reel_add(from_h[2], c->b_h))));
-    return state[0] = blend(z, n, h);
+    return state[0] = reel__blend(z, n, h);
 }
 
 static void add_parameters(gru *c, reel_tape *tape, const char *name, int64_t in,

@@ -40,7 +40,7 @@ reel_var reel__gate_sum(const reel__gates *g, reel_var x, reel_var h)
     return reel_add(reel_affine(x, g->W_x, g->b), reel_matmul(h, g->W_h));
 }
 
-static reel_var peep(reel_var gate, reel_var W_c, reel_var c, int64_t which)
+reel_var reel__peep(reel_var gate, reel_var W_c, reel_var c, int64_t which)
 {
     if (reel__is_absent(W_c)) {
         return gate;
@@ -53,8 +53,8 @@ reel_var reel__lstm_update(reel_var z, reel_var W_c, reel_var *c)
 {
     reel_var gate[4] = { z, z, z, z }, old = *c;
     reel_split(z, -1, 4, gate);
-    reel_var i = reel_sigmoid(peep(gate[0], W_c, old, 0));
-    reel_var f = reel_sigmoid(peep(gate[1], W_c, old, 1));
+    reel_var i = reel_sigmoid(reel__peep(gate[0], W_c, old, 0));
+    reel_var f = reel_sigmoid(reel__peep(gate[1], W_c, old, 1));
     *c = reel_add(reel_mul(f, old), reel_mul(i, reel_tanh(gate[2])));
-    return reel_mul(reel_sigmoid(peep(gate[3], W_c, *c, 2)), reel_tanh(*c));
+    return reel_mul(reel_sigmoid(reel__peep(gate[3], W_c, *c, 2)), reel_tanh(*c));
 }

@@ -164,6 +164,19 @@ static reel_rollout run(const parallel *p, bool all_states)
     return out;
 }
 
+static reel_rollout unroll(parallel *p, const reel_unroll_options *options)
+{
+    if (p->in.cell.step != step) {
+        reel_fail(p->in.tape, REEL_BAD_ARGUMENT, p->in.name,
+                  "the cell is none of reel_linear's: its steps cannot run all at once");
+        return reel__rollout_poisoned(&p->in);
+    }
+    if (!reel__rollout_begin(&p->in, options)) {
+        return reel__rollout_poisoned(&p->in);
+    }
+    return p->in.steps ? run(p, options->all_states) : reel_unroll(p->in.cell, p->in.x, *options);
+}
+
 reel_rollout reel_unroll_parallel(reel_cell cell, reel_var x, reel_unroll_options options)
 {
     parallel p = { .in = { .tape = x.tape, .name = "unroll_parallel", .cell = cell, .x = x },
@@ -172,13 +185,17 @@ reel_rollout reel_unroll_parallel(reel_cell cell, reel_var x, reel_unroll_option
     if (!x.tape) {
         return reel__rollout_poisoned(&p.in);
     }
-    if (cell.step != step) {
-        reel_fail(x.tape, REEL_BAD_ARGUMENT, "unroll_parallel",
-                  "the cell is none of reel_linear's: its steps cannot run all at once");
-        return reel__rollout_poisoned(&p.in);
-    }
-    if (!reel__rollout_begin(&p.in, &options)) {
-        return reel__rollout_poisoned(&p.in);
-    }
-    return p.in.steps ? run(&p, options.all_states) : reel_unroll(cell, x, options);
+    x.tape->nested++; /* the line of the call is that of what is recorded here */
+    reel_rollout out = unroll(&p, &options);
+    x.tape->nested--;
+    return out;
+}
+
+reel_rollout reel_unroll_parallel_at(const char *file, int line, reel_cell cell, reel_var x,
+                                     reel_unroll_options options)
+{
+    reel_here(x, file, line);
+    reel_rollout out = reel_unroll_parallel(cell, x, options);
+    out.outputs = reel_located(out.outputs, file, line);
+    return out;
 }

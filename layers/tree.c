@@ -98,12 +98,13 @@ static bool check(fold *f)
     return check_parents(f);
 }
 
-/* In order of the nodes; each node's children are gathered by one walk over those before it that
- * are not yet taken: a linked list of siblings makes that linear. */
+/* first[i] is node i's first child and next[k] child k's next sibling: -1 ends both. */
 static void run(fold *f, int32_t *first, int32_t *next)
 {
     for (int64_t i = f->nodes - 1; i >= 0; i--) {
-        first[i] = -1;
+        first[i] = next[i] = -1;
+    }
+    for (int64_t i = f->nodes - 1; i >= 0; i--) {
         if (f->parent[i] >= 0) {
             next[i] = first[f->parent[i]];
             first[f->parent[i]] = (int32_t)i;

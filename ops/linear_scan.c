@@ -375,8 +375,7 @@ static void TYPED(linear_scan)(const reel_kernel_call *c)
     if (s.chunks > 1) {
         TYPED(run_chunks)(c, &s);
     }
-    int threads = tasks > 1 && c->threads > 1 ? c->threads : 1;
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(c->threads) schedule(static) if (tasks > 1 && c->threads > 1)
     for (int64_t task = 0; task < tasks; task++) {
         TYPED(run_piece)(&s, task);
     }

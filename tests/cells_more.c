@@ -199,6 +199,34 @@ Test(cells_more, linear_ones_give_step_by_step_what_they_give_all_at_once)
     }
 }
 
+/* A leaky average with a leak of its own for each column, as a program writes it. */
+static reel_linear_terms leaky_terms(void *self, reel_var x)
+{
+    reel_var a = reel_sigmoid(*(const reel_var *)self);
+    return (reel_linear_terms){ .decay = a,
+                                .drive = reel_mul(reel_sub(reel_scalar(x.tape, 1), a), x) };
+}
+
+Test(cells_more, a_programs_own_linear_cell_runs_both_ways)
+{
+    const double x[] = { 1, 2, 3, 4, 5, 6 }, logit[] = { 0, 0 };
+    const double expected[] = { 0.5, 1, 1.75, 2.5, 3.375, 4.25 };
+    reel_tape *t = new_tape();
+    reel_var leak = reel_input_f64(t, REEL_SHAPE(2), logit);
+    reel_cell cell =
+        reel_linear(t, (reel_linear_cell){ .self = &leak, .width = 2, .terms = leaky_terms });
+    reel_var v = reel_input_f64(t, REEL_SHAPE(3, 1, 2), x);
+    double got[2][6];
+    reel_read_f64(reel_unroll(cell, v, (reel_unroll_options){ 0 }).outputs, got[0], 6);
+    reel_read_f64(reel_unroll_parallel(cell, v, (reel_unroll_options){ 0 }).outputs, got[1], 6);
+    for (int i = 0; i < 6; i++) {
+        cr_expect_float_eq(got[0][i], expected[i], 1e-14);
+        cr_expect_float_eq(got[1][i], expected[i], 1e-14);
+    }
+    cr_expect_str_eq(reel_tape_error(t), "");
+    reel_tape_free(t);
+}
+
 Test(cells_more, a_sequence_without_steps_may_run_all_at_once)
 {
     reel_tape *t = new_tape();
@@ -304,7 +332,7 @@ Test(cells_more, a_child_that_comes_after_its_parent_is_an_error)
 
 Test(cells_more, bad_options_make_no_cell_and_are_named)
 {
-    EXPECT_NO_CELL("coupled_lstm", coupled_lstm, 0, 3, 0);
+    EXPECT_NO_CELL("coupled_lstm at ", coupled_lstm, 0, 3, 0);
     EXPECT_NO_CELL("in is 0, must be at least 1", mgu, 0, 3, 0);
     EXPECT_NO_CELL("hidden is -3, must be at least 1", multiplicative_lstm, 2, -3, 0);
     EXPECT_NO_CELL("hidden is 0, must be at least 1", clockwork, 2, 0, 0);
