@@ -3,7 +3,8 @@
 
 #include "rollout.h"
 
-/* a∘h + b */
+/* a∘h + b. Of complex numbers: [re re]∘h + [-im im]∘(h with its halves swapped) + b, whose factors are
+ * made once where a is the same in all steps. */
 static reel_var advance(const reel_linear_cell *c, reel_var a, reel_var h, reel_var b)
 {
     if (!c->complex_values) {
@@ -12,9 +13,9 @@ static reel_var advance(const reel_linear_cell *c, reel_var a, reel_var h, reel_
     reel_var p[2], q[2];
     reel_split(a, -1, 2, p);
     reel_split(h, -1, 2, q);
-    reel_var re = reel_sub(reel_mul(p[0], q[0]), reel_mul(p[1], q[1]));
-    reel_var im = reel_add(reel_mul(p[0], q[1]), reel_mul(p[1], q[0]));
-    return reel_add(reel_concat(-1, re, im), b);
+    reel_var straight = reel_mul(reel_concat(-1, p[0], p[0]), h);
+    reel_var crossed = reel_mul(reel_concat(-1, reel_neg(p[1]), p[1]), reel_concat(-1, q[1], q[0]));
+    return reel_add(reel_add(straight, crossed), b);
 }
 
 static reel_var output_of(const reel_linear_cell *c, reel_var x, reel_var h, reel_var gate)

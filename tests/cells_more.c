@@ -253,6 +253,36 @@ Test(cells_more, a_cell_that_is_not_linear_does_not_run_all_at_once)
     reel_tape_free(t);
 }
 
+static void expect_parallel_error(reel_var x, reel_unroll_options options, const char *message)
+{
+    reel_cell cell = reel_mingru(x.tape, "cell", 2, 4, (reel_mingru_options){ 0 });
+    reel_rollout r = reel_unroll_parallel(cell, x, options);
+    cr_expect_eq(r.outputs.id, 0);
+    cr_expect(strstr(reel_tape_error(x.tape), message), "%s", reel_tape_error(x.tape));
+    cr_expect(strstr(reel_tape_error(x.tape), "unroll_parallel at "), "%s",
+              reel_tape_error(x.tape));
+    reel_tape_free(x.tape);
+}
+
+Test(cells_more, all_steps_at_once_is_refused_what_step_by_step_is)
+{
+    reel_tape *t = new_tape();
+    expect_parallel_error(reel_fill(t, REEL_SHAPE(3, 2), 0), (reel_unroll_options){ 0 },
+                          "x is [3,2], expected [steps, batch, in]");
+    t = new_tape();
+    expect_parallel_error(reel_fill(t, REEL_SHAPE(3, 2, 2), 0),
+                          (reel_unroll_options){ .lengths = (const int32_t[]){ 1, 4 } },
+                          "lengths[1] = 4 is outside 0 … 3");
+    t = new_tape();
+    expect_parallel_error(reel_fill(t, REEL_SHAPE(3, 2, 2), 0),
+                          (reel_unroll_options){ .initial[0] = reel_fill(t, REEL_SHAPE(2, 3), 0) },
+                          "initial[0] is [2,3], expected [2,4]");
+    t = new_tape();
+    expect_parallel_error(reel_fill(t, REEL_SHAPE(3, 2, 2), 0),
+                          (reel_unroll_options){ .resets = reel_fill(t, REEL_SHAPE(2, 2), 0) },
+                          "resets are [2,2], expected [3,2]");
+}
+
 /* ---- trees --------------------------------------------------------------------------------- */
 
 static const char *const tree = "tree_lstm";
@@ -387,6 +417,57 @@ Test(cells_more, the_eigenvalues_of_an_lru_start_in_their_ring)
     reel_tape_free(t);
 }
 
+static double param_at(reel_tape *t, const char *name, int index)
+{
+    double values[64] = { 0 };
+    reel_var v = reel_find_param(t, name);
+    cr_assert_eq(reel_read_f64(v, values, (size_t)reel_shape_size(reel_shape_of(v))), REEL_OK, "%s",
+                 reel_tape_error(t));
+    return values[index];
+}
+
+#define EXPECT_BIAS(block, value, function, ...)                                                   \
+    do {                                                                                           \
+        reel_tape *t = new_tape();                                                                 \
+        reel_##function(t, "cell", 2, 3, (reel_##function##_options){ __VA_ARGS__ });              \
+        for (int k = 0; k < 6; k++) {                                                              \
+            cr_expect_eq(param_at(t, "cell.b", k), k / 3 == (block) ? (value) : 0);                \
+        }                                                                                          \
+        reel_tape_free(t);                                                                         \
+    } while (0)
+
+Test(cells_more, forget_gates_start_as_their_options_say)
+{
+    EXPECT_BIAS(0, -1.0, coupled_lstm, 0);
+    EXPECT_BIAS(0, -2.0, coupled_lstm, .forget_bias = 2);
+    EXPECT_BIAS(1, 1.0, multiplicative_lstm, 0);
+    EXPECT_BIAS(1, 0.0, multiplicative_lstm, .forget_bias = REEL_ZERO);
+    EXPECT_BIAS(1, 1.0, phased_lstm, 0);
+    EXPECT_BIAS(1, 3.0, slstm, .forget_bias = 3);
+    EXPECT_BIAS(0, 0.5, mgu, .forget_bias = 0.5);
+    EXPECT_BIAS(0, 0.5, minlstm, .forget_bias = 0.5);
+    EXPECT_BIAS(1, -3.0, sru, .highway_bias = -3);
+}
+
+Test(cells_more, what_else_papers_say_of_the_start_holds)
+{
+    reel_tape *t = new_tape();
+    reel_phased_lstm(t, "phased", 2, 9, (reel_phased_lstm_options){ .shortest = 5, .longest = 8 });
+    reel_mlstm(t, "mlstm", 2, 3, (reel_mlstm_options){ .heads = 3 });
+    reel_indrnn(t, "indrnn", 2, 9, (reel_indrnn_options){ .steps = 2 });
+    for (int k = 0; k < 9; k++) {
+        double period = param_at(t, "phased.period", k), w_h = param_at(t, "indrnn.w_h", k);
+        cr_expect(period >= 5 && period <= 8, "%g", period);
+        cr_expect_eq(param_at(t, "phased.open", k), 0.05);
+        cr_expect(w_h >= 0 && w_h <= sqrt(2), "%g", w_h);
+    }
+    for (int k = 0; k < 3; k++) {
+        cr_expect_eq(param_at(t, "mlstm.b", 4 * 3 + 3 + k), 3 + 1.5 * k);
+        cr_expect_eq(param_at(t, "mlstm.b", 4 * 3 + k), 0);
+    }
+    reel_tape_free(t);
+}
+
 Test(cells_more, an_slstm_holds_where_exponentials_would_not)
 {
     reel_tape *t = new_tape();
@@ -394,11 +475,16 @@ Test(cells_more, an_slstm_holds_where_exponentials_would_not)
     reel_write_param_f64(reel_find_param(t, "cell.W_x"), (const double[]){ 1, 0, 0, 0 }, 4);
     reel_write_param_f64(reel_find_param(t, "cell.W_h"), (const double[]){ 0, 0, 0, 0 }, 4);
     reel_write_param_f64(reel_find_param(t, "cell.b"), (const double[]){ 0, 0, 1, 0 }, 4);
-    reel_var x = reel_input_f64(t, REEL_SHAPE(3, 1, 1), (const double[]){ -900, 2000, -5000 });
-    double h[3];
-    reel_read_f64(reel_unroll(cell, x, (reel_unroll_options){ 0 }).outputs, h, 3);
+    reel_var x = reel_param(t, "x", REEL_SHAPE(3, 1, 1), reel_zeros());
+    reel_write_param_f64(x, (const double[]){ -900, 2000, -5000 }, 3);
+    reel_var outputs = reel_unroll(cell, x, (reel_unroll_options){ 0 }).outputs;
+    double h[3], dx[3];
+    reel_backward(reel_sum_all(outputs));
+    reel_read_f64(outputs, h, 3);
+    reel_read_grad_f64(x, dx, 3);
     for (int i = 0; i < 3; i++) {
         cr_expect_float_eq(h[i], 0.5 * tanh(1), 1e-12, "step %d: %g", i, h[i]);
+        cr_expect(isfinite(dx[i]), "gradient of step %d: %g", i, dx[i]);
     }
     reel_tape_free(t);
 }
