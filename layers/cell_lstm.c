@@ -1,6 +1,6 @@
 /* cell_lstm.c: the LSTM and its variants. Each variant adds parameters, and a line to the step
  * where they are present. */
-#include "layer.h"
+#include "gates.h"
 
 enum { GATES = 4 };
 
@@ -24,16 +24,6 @@ static reel_var preactivation(const lstm *c, reel_var x, reel_var h)
     return reel_add(from_x, from_h);
 }
 
-static reel_var peep(const lstm *c, reel_var gate, reel_var cell, int64_t which)
-{
-    if (reel__is_absent(c->W_c)) {
-        return gate;
-    }
-    int64_t hidden = reel_shape_of(c->W_c).dim[0] / 3;
-    reel_var p = reel_slice(c->W_c, 0, which * hidden, (which + 1) * hidden);
-    return reel_add(gate, reel_mul(cell, p));
-}
-
 static reel_var squashed(const lstm *c, reel_var cell)
 {
     if (!reel__is_absent(c->gain_c)) {
@@ -47,10 +37,10 @@ static reel_var step(void *self, reel_var x, reel_var state[])
     const lstm *c = self;
     reel_var old = state[1], z[GATES];
     reel_split(preactivation(c, x, state[0]), -1, GATES, z);
-    reel_var i = reel_sigmoid(peep(c, z[0], old, 0));
-    reel_var f = reel_sigmoid(peep(c, z[1], old, 1));
+    reel_var i = reel_sigmoid(reel__peep(z[0], c->W_c, old, 0));
+    reel_var f = reel_sigmoid(reel__peep(z[1], c->W_c, old, 1));
     reel_var cell = reel_add(reel_mul(f, old), reel_mul(i, reel_tanh(z[2])));
-    reel_var o = reel_sigmoid(peep(c, z[3], cell, 2));
+    reel_var o = reel_sigmoid(reel__peep(z[3], c->W_c, cell, 2));
     reel_var h = reel_mul(o, squashed(c, cell));
     state[1] = cell;
     return state[0] = reel__is_absent(c->W_p) ? h : reel_matmul(h, c->W_p);
@@ -58,22 +48,11 @@ static reel_var step(void *self, reel_var x, reel_var state[])
 
 /* ---- making one ---------------------------------------------------------------------------- */
 
-/* b starts at zero but for the forget gate, the second of four blocks. */
-static bool fill_bias(const reel_init *init, reel_init_key key, reel_shape shape, double *out)
-{
-    (void)key;
-    int64_t hidden = shape.dim[0] / GATES;
-    for (int64_t k = 0; k < shape.dim[0]; k++) {
-        out[k] = k / hidden == 1 ? init->a : 0;
-    }
-    return true;
-}
-
 static void add_parameters(lstm *c, reel_tape *tape, const char *name, int64_t in, int64_t hidden,
                            reel_lstm_options options)
 {
     int64_t out = options.projection ? options.projection : hidden, wide = GATES * hidden;
-    reel_init bias = { .fill = fill_bias, .a = reel__option(options.forget_bias, 1) };
+    reel_init bias = reel__block_init(GATES, 1, reel__option(options.forget_bias, 1));
     reel_init recurrent = reel_init_blocks(reel_orthogonal(1), GATES);
     c->W_x = reel__layer_param(tape, name, "W_x", REEL_SHAPE(in, wide), reel_glorot());
     c->W_h = reel__layer_param(tape, name, "W_h", REEL_SHAPE(out, wide), recurrent);

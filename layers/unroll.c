@@ -8,148 +8,29 @@
 #include <math.h>
 #include <string.h>
 
-#include "layer.h"
+#include "rollout.h"
 
 typedef struct {
-    reel_tape *tape;
-    reel_cell cell;
-    reel_var x; /* [steps, batch, in], zeros in the padding */
-    int64_t steps, batch;
-    reel_var zero;
-    reel_var mask;   /* [steps, batch, 1], or absent */
-    reel_var resets; /* [steps, batch, 1], or absent */
-    reel_var initial[REEL_MAX_STATES], state[REEL_MAX_STATES];
+    reel__rollout in;
+    reel_var state[REEL_MAX_STATES];
     bool all_states;
     int64_t block; /* steps between checkpoints; 0: there are none */
     reel_var *log; /* [1 + states][steps]: outputs, and with all_states the states */
     size_t log_bytes;
 } rollout;
 
-#define FAIL(r, status, ...) (reel_fail((r)->tape, status, "unroll", __VA_ARGS__), false)
+#define FAIL(r, status, ...) (reel_fail((r)->in.tape, status, "unroll", __VA_ARGS__), false)
 
 static bool is_good(rollout *r, reel_var v)
 {
-    return reel__check_handle(r->tape, "unroll", v);
-}
-
-/* ---- what comes in ------------------------------------------------------------------------- */
-
-static bool check_cell(rollout *r)
-{
-    const reel_cell *cell = &r->cell;
-    if (!cell->step) {
-        return FAIL(r, REEL_BAD_ARGUMENT, "the cell has no step function");
-    }
-    if (cell->states < 0 || cell->states > REEL_MAX_STATES) {
-        return FAIL(r, REEL_BAD_ARGUMENT, "cell.states = %d is outside 0 … %d", cell->states,
-                    REEL_MAX_STATES);
-    }
-    for (int k = 0; k < cell->states; k++) {
-        if (cell->width[k] < 0) {
-            return FAIL(r, REEL_BAD_ARGUMENT, "cell.width[%d] = %lld is negative", k,
-                        (long long)cell->width[k]);
-        }
-    }
-    return true;
-}
-
-static bool take_x(rollout *r)
-{
-    reel_shape shape = reel_shape_of(r->x);
-    if (shape.rank != 3) {
-        return FAIL(r, REEL_BAD_SHAPE, "x is %s, expected [steps, batch, in]",
-                    REEL_SHAPE_TEXT(shape));
-    }
-    r->steps = shape.dim[0];
-    r->batch = shape.dim[1];
-    if (r->steps > INT32_MAX) {
-        return FAIL(r, REEL_BAD_SHAPE, "x is %s: too many steps", REEL_SHAPE_TEXT(shape));
-    }
-    return true;
-}
-
-static bool take_initial(rollout *r, const reel_var given[])
-{
-    for (int k = 0; k < r->cell.states; k++) {
-        reel_shape expected = REEL_SHAPE(r->batch, r->cell.width[k]);
-        if (reel__is_absent(given[k])) {
-            r->initial[k] = reel_fill(r->tape, expected, 0);
-        } else if (!is_good(r, given[k])) {
-            return false;
-        } else if (!reel_shape_equal(reel_shape_of(given[k]), expected)) {
-            return FAIL(r, REEL_BAD_SHAPE, "initial[%d] is %s, expected %s", k,
-                        REEL_SHAPE_TEXT(reel_shape_of(given[k])), REEL_SHAPE_TEXT(expected));
-        } else {
-            r->initial[k] = given[k];
-        }
-        r->state[k] = r->initial[k];
-    }
-    return true;
-}
-
-static bool take_resets(rollout *r, reel_var resets)
-{
-    reel_shape expected = REEL_SHAPE(r->steps, r->batch);
-    if (reel__is_absent(resets)) {
-        return true;
-    }
-    if (!is_good(r, resets)) {
-        return false;
-    }
-    if (reel_is_index(resets) || !reel_shape_equal(reel_shape_of(resets), expected)) {
-        return FAIL(r, REEL_BAD_SHAPE, "resets are %s%s, expected %s",
-                    reel_is_index(resets) ? "indices " : "", REEL_SHAPE_TEXT(reel_shape_of(resets)),
-                    REEL_SHAPE_TEXT(expected));
-    }
-    r->resets = reel_unsqueeze(resets, -1);
-    return true;
-}
-
-static bool check_lengths(rollout *r, const int32_t *lengths)
-{
-    for (int64_t row = 0; row < r->batch; row++) {
-        if (lengths[row] < 0 || lengths[row] > r->steps) {
-            return FAIL(r, REEL_BAD_ARGUMENT, "lengths[%lld] = %d is outside 0 … %lld",
-                        (long long)row, (int)lengths[row], (long long)r->steps);
-        }
-    }
-    return true;
-}
-
-/* [steps, batch, 1]: 1 where step < length, from two small leaves. */
-static bool take_lengths(rollout *r, const int32_t *lengths)
-{
-    if (!lengths) {
-        return true;
-    }
-    if (!check_lengths(r, lengths)) {
-        return false;
-    }
-    size_t bytes = (size_t)(r->steps + r->batch) * sizeof(double);
-    double *numbers = bytes ? reel__resize(r->tape, NULL, 0, bytes) : NULL;
-    if (bytes && !numbers) {
-        return false;
-    }
-    double *step = numbers, *length = numbers ? numbers + r->steps : NULL;
-    for (int64_t t = 0; t < r->steps; t++) {
-        step[t] = (double)t;
-    }
-    for (int64_t row = 0; row < r->batch; row++) {
-        length[row] = lengths[row];
-    }
-    reel_var steps = reel_input_f64(r->tape, REEL_SHAPE(r->steps, 1, 1), step);
-    reel_var ends = reel_input_f64(r->tape, REEL_SHAPE(1, r->batch, 1), length);
-    r->mask = reel_less(steps, ends);
-    r->x = reel_where(r->mask, r->x, r->zero);
-    reel__resize(r->tape, numbers, bytes, 0);
-    return true;
+    return reel__check_handle(r->in.tape, "unroll", v);
 }
 
 static bool make_log(rollout *r)
 {
-    size_t columns = r->all_states ? 1 + (size_t)r->cell.states : 1;
-    r->log_bytes = columns * (size_t)r->steps * sizeof *r->log;
-    r->log = r->log_bytes ? reel__resize(r->tape, NULL, 0, r->log_bytes) : NULL;
+    size_t columns = r->all_states ? 1 + (size_t)r->in.cell.states : 1;
+    r->log_bytes = columns * (size_t)r->in.steps * sizeof *r->log;
+    r->log = r->log_bytes ? reel__resize(r->in.tape, NULL, 0, r->log_bytes) : NULL;
     return r->log || !r->log_bytes;
 }
 
@@ -185,7 +66,7 @@ static bool check_state(rollout *r, int64_t t, int k, reel_var next)
     if (!check_returned(r, t, k, next)) {
         return false;
     }
-    reel_shape shape = reel_shape_of(next), expected = REEL_SHAPE(r->batch, r->cell.width[k]);
+    reel_shape shape = reel_shape_of(next), expected = REEL_SHAPE(r->in.batch, r->in.cell.width[k]);
     if (!reel_shape_equal(shape, expected)) {
         return FAIL(r, REEL_BAD_SHAPE, "step %lld: state[%d] became %s, expected %s", (long long)t,
                     k, REEL_SHAPE_TEXT(shape), REEL_SHAPE_TEXT(expected));
@@ -199,11 +80,11 @@ static bool check_step(rollout *r, int64_t t, reel_var output, const reel_var ne
         return false;
     }
     reel_shape shape = reel_shape_of(output);
-    if (shape.rank != 2 || shape.dim[0] != r->batch) {
+    if (shape.rank != 2 || shape.dim[0] != r->in.batch) {
         return FAIL(r, REEL_BAD_SHAPE, "step %lld: the output is %s, expected [%lld,width]",
-                    (long long)t, REEL_SHAPE_TEXT(shape), (long long)r->batch);
+                    (long long)t, REEL_SHAPE_TEXT(shape), (long long)r->in.batch);
     }
-    for (int k = 0; k < r->cell.states; k++) {
+    for (int k = 0; k < r->in.cell.states; k++) {
         if (!check_state(r, t, k, next[k])) {
             return false;
         }
@@ -214,24 +95,24 @@ static bool check_step(rollout *r, int64_t t, reel_var output, const reel_var ne
 static void before_step(const rollout *r, int64_t t, reel_var start[])
 {
     memcpy(start, r->state, sizeof r->state);
-    if (reel__is_absent(r->resets)) {
+    if (reel__is_absent(r->in.resets)) {
         return;
     }
-    reel_var reset = reel_at(r->resets, t);
-    for (int k = 0; k < r->cell.states; k++) {
-        start[k] = reel_where(reset, r->initial[k], start[k]);
+    reel_var reset = reel_at(r->in.resets, t);
+    for (int k = 0; k < r->in.cell.states; k++) {
+        start[k] = reel_where(reset, r->in.initial[k], start[k]);
     }
 }
 
 /* A row in its padding keeps the state from before the step's reset. */
 static void after_step(rollout *r, int64_t t, const reel_var next[])
 {
-    if (reel__is_absent(r->mask)) {
+    if (reel__is_absent(r->in.mask)) {
         memcpy(r->state, next, sizeof r->state);
         return;
     }
-    reel_var valid = reel_at(r->mask, t);
-    for (int k = 0; k < r->cell.states; k++) {
+    reel_var valid = reel_at(r->in.mask, t);
+    for (int k = 0; k < r->in.cell.states; k++) {
         r->state[k] = reel_where(valid, next[k], r->state[k]);
     }
 }
@@ -240,18 +121,19 @@ static bool record_step(rollout *r, int64_t t)
 {
     reel_var next[REEL_MAX_STATES] = { { 0 } };
     before_step(r, t, next);
-    reel_var x = reel_at(r->x, t);
-    if (r->tape->site_line) {
-        reel__stamp(r->tape, r->tape->site_file, r->tape->site_line); /* not the cell's, but ours */
+    reel_var x = reel_at(r->in.x, t);
+    if (r->in.tape->site_line) {
+        reel__stamp(r->in.tape, r->in.tape->site_file,
+                    r->in.tape->site_line); /* not the cell's, but ours */
     }
-    reel_var output = r->cell.step(r->cell.self, x, next);
+    reel_var output = r->in.cell.step(r->in.cell.self, x, next);
     if (!check_step(r, t, output, next)) {
         return false;
     }
     after_step(r, t, next);
     r->log[t] = output;
-    for (int k = 0; r->all_states && k < r->cell.states; k++) {
-        r->log[(1 + k) * r->steps + t] = r->state[k];
+    for (int k = 0; r->all_states && k < r->in.cell.states; k++) {
+        r->log[(1 + k) * r->in.steps + t] = r->state[k];
     }
     return true;
 }
@@ -277,10 +159,10 @@ static double bytes_of_step(const reel_tape *t, size_t first)
  * between are computed again when their turn comes backwards (Chen et al. 2016). */
 static void choose_block(rollout *r, size_t first)
 {
-    double all = bytes_of_step(r->tape, first) * (double)r->steps;
-    if (r->tape->options.memory_limit && r->steps >= FEWEST_STEPS &&
-        all > 0.5 * (double)r->tape->options.memory_limit) {
-        r->block = (int64_t)ceil(sqrt((double)r->steps));
+    double all = bytes_of_step(r->in.tape, first) * (double)r->in.steps;
+    if (r->in.tape->options.memory_limit && r->in.steps >= FEWEST_STEPS &&
+        all > 0.5 * (double)r->in.tape->options.memory_limit) {
+        r->block = (int64_t)ceil(sqrt((double)r->in.steps));
     }
 }
 
@@ -289,7 +171,7 @@ static void keep_states(rollout *r, int64_t done)
     if (r->block == 0 || done % r->block != 0) {
         return;
     }
-    for (int k = 0; k < r->cell.states; k++) {
+    for (int k = 0; k < r->in.cell.states; k++) {
         r->state[k] = reel_checkpoint(r->state[k]);
     }
 }
@@ -297,10 +179,10 @@ static void keep_states(rollout *r, int64_t done)
 static bool record_steps(rollout *r, bool reverse)
 {
     bool good = true;
-    for (int64_t i = 0; good && i < r->steps; i++) {
-        int64_t t = reverse ? r->steps - 1 - i : i;
-        size_t first = r->tape->nodes.count;
-        reel_step_begin(r->tape, t);
+    for (int64_t i = 0; good && i < r->in.steps; i++) {
+        int64_t t = reverse ? r->in.steps - 1 - i : i;
+        size_t first = r->in.tape->nodes.count;
+        reel_step_begin(r->in.tape, t);
         good = record_step(r, t);
         if (good && i == 0) {
             choose_block(r, first);
@@ -308,7 +190,7 @@ static bool record_steps(rollout *r, bool reverse)
         if (good) {
             keep_states(r, i + 1);
         }
-        reel_step_end(r->tape);
+        reel_step_end(r->in.tape);
     }
     return good;
 }
@@ -318,7 +200,7 @@ static bool record_steps(rollout *r, bool reverse)
 static bool check_widths(rollout *r)
 {
     reel_shape first = reel_shape_of(r->log[0]);
-    for (int64_t t = 1; t < r->steps; t++) {
+    for (int64_t t = 1; t < r->in.steps; t++) {
         reel_shape shape = reel_shape_of(r->log[t]);
         if (!reel_shape_equal(shape, first)) {
             return FAIL(r, REEL_BAD_SHAPE, "the output is %s at step %lld, but %s at step 0",
@@ -332,79 +214,68 @@ static bool check_widths(rollout *r)
 static reel_var no_outputs(rollout *r)
 {
     reel_var next[REEL_MAX_STATES] = { { 0 } };
-    memcpy(next, r->initial, sizeof next);
-    int64_t in = reel_shape_of(r->x).dim[2];
-    reel_var x = reel_fill(r->tape, REEL_SHAPE(r->batch, in), 0);
-    reel_var output = r->cell.step(r->cell.self, x, next);
+    memcpy(next, r->in.initial, sizeof next);
+    int64_t in = reel_shape_of(r->in.x).dim[2];
+    reel_var x = reel_fill(r->in.tape, REEL_SHAPE(r->in.batch, in), 0);
+    reel_var output = r->in.cell.step(r->in.cell.self, x, next);
     if (!check_step(r, 0, output, next)) {
-        return reel__poisoned(r->tape);
+        return reel__poisoned(r->in.tape);
     }
-    return reel_fill(r->tape, REEL_SHAPE(0, r->batch, reel_shape_of(output).dim[1]), 0);
+    return reel_fill(r->in.tape, REEL_SHAPE(0, r->in.batch, reel_shape_of(output).dim[1]), 0);
 }
 
 static reel_var outputs(rollout *r)
 {
-    if (r->steps == 0) {
+    if (r->in.steps == 0) {
         return no_outputs(r);
     }
     if (!check_widths(r)) {
-        return reel__poisoned(r->tape);
+        return reel__poisoned(r->in.tape);
     }
-    reel_var stacked = reel_stack_n(0, (int)r->steps, r->log);
-    return reel__is_absent(r->mask) ? stacked : reel_where(r->mask, stacked, r->zero);
+    reel_var stacked = reel_stack_n(0, (int)r->in.steps, r->log);
+    return reel__is_absent(r->in.mask) ? stacked : reel_where(r->in.mask, stacked, r->in.zero);
 }
 
 static reel_var states(rollout *r, int k)
 {
-    if (r->steps == 0) {
-        return reel_fill(r->tape, REEL_SHAPE(0, r->batch, r->cell.width[k]), 0);
+    if (r->in.steps == 0) {
+        return reel_fill(r->in.tape, REEL_SHAPE(0, r->in.batch, r->in.cell.width[k]), 0);
     }
-    return reel_stack_n(0, (int)r->steps, r->log + (1 + k) * r->steps);
+    return reel_stack_n(0, (int)r->in.steps, r->log + (1 + k) * r->in.steps);
 }
 
 static reel_rollout result(rollout *r)
 {
     reel_rollout out = { .outputs = outputs(r) };
-    for (int k = 0; k < r->cell.states; k++) {
+    for (int k = 0; k < r->in.cell.states; k++) {
         out.state[k] = r->state[k];
         out.states[k] = r->all_states ? states(r, k) : (reel_var){ 0 };
     }
     return out;
 }
 
-static reel_rollout poisoned(const rollout *r)
-{
-    reel_rollout out = { .outputs = reel__poisoned(r->tape) };
-    for (int k = 0; k < REEL_MAX_STATES; k++) {
-        out.state[k] = out.states[k] = out.outputs;
-    }
-    return out;
-}
-
 static reel_rollout unroll(rollout *r, const reel_unroll_options *options)
 {
-    if (!is_good(r, r->x) || !check_cell(r) || !take_x(r) || !take_initial(r, options->initial) ||
-        !take_resets(r, options->resets)) {
-        return poisoned(r);
+    if (!reel__rollout_begin(&r->in, options) || !make_log(r)) {
+        return reel__rollout_poisoned(&r->in);
     }
-    r->zero = reel_scalar(r->tape, 0);
-    if (!take_lengths(r, options->lengths) || !make_log(r)) {
-        return poisoned(r);
-    }
-    reel_rollout out = record_steps(r, options->reverse) ? result(r) : poisoned(r);
-    reel__resize(r->tape, r->log, r->log_bytes, 0);
+    memcpy(r->state, r->in.initial, sizeof r->state);
+    bool good = record_steps(r, options->reverse);
+    reel_rollout out = good ? result(r) : reel__rollout_poisoned(&r->in);
+    reel__resize(r->in.tape, r->log, r->log_bytes, 0);
     return out;
 }
 
 reel_rollout reel_unroll(reel_cell cell, reel_var x, reel_unroll_options options)
 {
-    rollout r = { .tape = x.tape, .cell = cell, .x = x, .all_states = options.all_states };
-    if (!r.tape) {
-        return poisoned(&r);
+    rollout r = { .in = { .tape = x.tape, .name = "unroll", .cell = cell, .x = x },
+                  .all_states = options.all_states };
+    if (!x.tape) {
+        return reel__rollout_poisoned(&r.in);
     }
-    r.tape->nested++; /* the line of the unroll is that of what a built-in cell records */
+    x.tape->nested++; /* the line of the unroll is that of what a built-in cell records */
     reel_rollout out = unroll(&r, &options);
-    r.tape->nested--;
+    x.tape->nested--;
     return out;
 }
 

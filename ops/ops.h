@@ -102,6 +102,18 @@ REEL_API reel_var reel_norm_all(reel_var v);
 REEL_API reel_var reel_argmax_all(reel_var v);
 REEL_API reel_var reel_cumsum(reel_var v, int axis);
 
+/* ---- linear recurrences (linear_scan.c) ------------------------------------------------------ */
+/* y[t] = a[t]∘y[t-1] + b[t] over axis 0, all steps in one op: b and y [steps, ...], a the same or
+ * what broadcasts to it. Its depth is logarithmic where threads allow; its gradient is the same scan
+ * from the other end. */
+typedef struct {
+    reel_var initial; /* y[-1], a step of b's shape; absent: zeros */
+    bool reverse;     /* y[t] = a[t]∘y[t+1] + b[t], from the last step to the first */
+    /* Complex numbers: the last axis is [real parts, imaginary parts], two halves of one length. */
+    bool complex_values;
+} reel_linear_scan_options;
+REEL_API reel_var reel_linear_scan(reel_var a, reel_var b, reel_linear_scan_options);
+
 /* ---- softmax (softmax.c) -------------------------------------------------------------------- */
 REEL_API reel_var reel_softmax(reel_var v, int axis);     /* zeros for a row of -infinity */
 REEL_API reel_var reel_log_softmax(reel_var v, int axis); /* -infinity for such a row */

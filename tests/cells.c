@@ -4,99 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/golden_cells.h"
-
-static const double tolerance = 1e-10;
-
-#define NEAR(distance, ...)                                                                        \
-    do {                                                                                           \
-        double far = (distance);                                                                   \
-        cr_expect(far <= tolerance, __VA_ARGS__);                                                  \
-    } while (0)
+#include "support/cell_case.h"
 
 static reel_tape *new_tape(void)
 {
     return reel_tape_new((reel_tape_options){ .dtype = REEL_F64, .seed = 3 });
 }
 
-static const char *numbered(char out[16], const char *what, int k)
-{
-    snprintf(out, 16, "%s%d", what, k);
-    return out;
-}
-#define NUMBERED(what, k) numbered((char[16]){ 0 }, what, k)
-
-/* The case's lengths as the options want them; free() them. */
-static int32_t *lengths_of(golden_case at)
-{
-    golden_row row;
-    if (!golden_find(at.file, at.name, "lengths", &row)) {
-        return NULL;
-    }
-    int32_t *lengths = malloc((row.count + 1) * sizeof *lengths);
-    for (size_t i = 0; i < row.count; i++) {
-        lengths[i] = (int32_t)row.values[i];
-    }
-    golden_free(&row);
-    return lengths;
-}
-
-static reel_rollout unroll(reel_tape *t, golden_case at, reel_cell cell, bool reverse)
-{
-    reel_unroll_options options = { .all_states = true, .reverse = reverse };
-    int32_t *lengths = lengths_of(at);
-    options.lengths = lengths;
-    if (golden_has(at, "resets")) {
-        options.resets = golden_input(t, at, "resets");
-    }
-    for (int k = 0; k < cell.states; k++) {
-        options.initial[k] = golden_param(t, at, NUMBERED("initial", k));
-    }
-    reel_rollout r = reel_unroll(cell, golden_param(t, at, "x"), options);
-    free(lengths);
-    return r;
-}
-
-static void expect_values(golden_case at, reel_cell cell, reel_rollout r)
-{
-    NEAR(golden_distance(at, "outputs", r.outputs), "%s outputs: %g", at.name, far);
-    for (int k = 0; k < cell.states; k++) {
-        NEAR(golden_distance(at, NUMBERED("state", k), r.state[k]), "%s state%d: %g", at.name, k,
-             far);
-        if (golden_has(at, NUMBERED("states", k))) {
-            NEAR(golden_distance(at, NUMBERED("states", k), r.states[k]), "%s states%d: %g",
-                 at.name, k, far);
-        }
-    }
-}
-
-static void expect_gradients(reel_tape *t, golden_case at)
-{
-    for (size_t i = 0; i < reel_param_count(t); i++) {
-        reel_var parameter = reel_param_at(t, i);
-        NEAR(golden_gradient_distance(at, parameter), "%s gradient of %s: %g", at.name,
-             reel_param_name(parameter), far);
-    }
-}
-
-static reel_var weighted(reel_tape *t, golden_case at, const char *weights, reel_var v)
-{
-    return reel_sum_all(reel_mul(v, golden_input(t, at, weights)));
-}
-
 static void expect_case(reel_tape *t, const char *name, reel_cell cell, bool reverse)
 {
-    golden_case at = { "cells.txt", name };
-    golden_write_params(t, at);
-    reel_rollout r = unroll(t, at, cell, reverse);
-    reel_var loss = weighted(t, at, "u", r.outputs);
-    for (int k = 0; k < cell.states; k++) {
-        loss = reel_add(loss, weighted(t, at, NUMBERED("v", k), r.state[k]));
-    }
-    reel_backward(loss);
-    expect_values(at, cell, r);
-    expect_gradients(t, at);
-    cr_expect_str_eq(reel_tape_error(t), "");
+    cell_case_expect(t, (golden_case){ "cells.txt", name }, cell,
+                     (cell_case_options){ .reverse = reverse });
     reel_tape_free(t);
 }
 
@@ -215,19 +133,21 @@ Test(cells, two_directions_are_a_bidirectional_torch_nn_LSTM)
     reel_cell forward = reel_lstm(t, "forward", IN, HIDDEN, (reel_lstm_options){ 0 });
     reel_cell backward = reel_lstm(t, "backward", IN, HIDDEN, (reel_lstm_options){ 0 });
     golden_write_params(t, at);
-    int32_t *lengths = lengths_of(at);
+    int32_t *lengths = cell_case_lengths(at);
     reel_var x = golden_param(t, at, "x");
     reel_rollout a = reel_unroll(forward, x, (reel_unroll_options){ .lengths = lengths });
     reel_rollout b =
         reel_unroll(backward, x, (reel_unroll_options){ .lengths = lengths, .reverse = true });
-    reel_var outputs = reel_concat(-1, a.outputs, b.outputs), loss = weighted(t, at, "u", outputs);
+    reel_var outputs = reel_concat(-1, a.outputs, b.outputs);
+    reel_var loss = cell_case_weighted(t, at, "u", outputs);
+    static const char *const weights[] = { "v0", "v1", "v2", "v3" };
     const reel_var state[] = { a.state[0], a.state[1], b.state[0], b.state[1] };
     for (int k = 0; k < 4; k++) {
-        loss = reel_add(loss, weighted(t, at, NUMBERED("v", k), state[k]));
+        loss = reel_add(loss, cell_case_weighted(t, at, weights[k], state[k]));
     }
     reel_backward(loss);
-    NEAR(golden_distance(at, "outputs", outputs), "outputs: %g", far);
-    expect_gradients(t, at);
+    cr_expect_leq(golden_distance(at, "outputs", outputs), CELL_CASE_TOLERANCE);
+    cell_case_expect_gradients(t, at);
     cr_expect_str_eq(reel_tape_error(t), "");
     free(lengths);
     reel_tape_free(t);

@@ -138,6 +138,20 @@ def one_hot(a, indices):
     return (indices.astype(int)[..., None] == np.arange(depth)).astype(float)
 
 
+def linear_scan(a, decay, drive, start):
+    if a["complex_values"]:
+        decay, drive, start = (joined(v) for v in (decay, drive, start))
+    y = np.empty_like(drive)
+    for t in range(len(drive))[::-1 if a["reverse"] else 1]:
+        y[t] = start = decay[t] * start + drive[t]
+    return np.concatenate([y.real, y.imag], -1) if a["complex_values"] else y
+
+
+def joined(halves):
+    real, imaginary = np.split(halves, 2, -1)
+    return real + 1j * imaginary
+
+
 REFERENCE = {
     # arithmetic
     "add": plain(np.add),
@@ -200,6 +214,7 @@ REFERENCE = {
     "norm": reduction(norm),
     "argmax": reduction(np.argmax),
     "cumsum": lambda a, x: np.cumsum(x, axis=a["axis"]),
+    "linear_scan": linear_scan,
     "softmax": masked_rows(special.softmax, 0.0),
     "log_softmax": masked_rows(special.log_softmax, -np.inf),
     # products
