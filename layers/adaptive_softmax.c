@@ -161,7 +161,6 @@ static void add_tail(adaptive *a, reel_tape *tape, const char *name, int i, doub
 {
     char part[16];
     int64_t through = (int64_t)floor((double)a->in / pow(div_value, i + 1));
-    through = through > 0 ? through : 1;
     reel_shape in = REEL_SHAPE(a->in, through),
                out = REEL_SHAPE(through, a->cut[i + 1] - a->cut[i]);
     snprintf(part, sizeof part, "W_in%d", i);

@@ -48,7 +48,8 @@ REEL_API reel_var reel_class_log_probabilities(reel_var x, reel_class_output);
 /* Frequent classes, 0 … cutoffs[0] - 1, in a head beside one place for each cluster of rarer ones,
  * cutoffs[i] … cutoffs[i + 1] - 1 (the last ends at classes), which look through in / div_value^(i + 1)
  * features, and cost only where a target lies in them (Grave et al. 2017). Cutoffs rise strictly in
- * 1 … classes - 1; at most 16. As torch.nn.AdaptiveLogSoftmaxWithLoss, parameters one to one:
+ * 1 … classes - 1; at most 16. Features are rounded down: none at all makes a cluster's classes equal.
+ * As torch.nn.AdaptiveLogSoftmaxWithLoss, parameters one to one:
  *
  *     W_head [in, cutoffs[0] + clusters]    head.weight.T
  *     b_head, with .head_bias               head.bias
