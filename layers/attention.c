@@ -26,12 +26,13 @@ static bool check_attention(reel_tape *tape, const reel_attention *attention)
 static bool mark_padding(reel_memory *m, const int32_t *lengths)
 {
     reel_tape *tape = m->values.tape;
+    m->position = reel__positions(tape, m->steps);
     if (!lengths) {
         m->length = reel_fill(tape, REEL_SHAPE(m->batch, 1), (double)m->steps);
         return true;
     }
     m->length = reel__lengths(tape, "memorize", lengths, m->batch, m->steps);
-    m->valid = reel_less(reel__positions(tape, m->steps), m->length);
+    m->valid = reel_less(m->position, m->length);
     m->values = reel_where(reel_unsqueeze(m->valid, -1), m->values, reel_scalar(tape, 0));
     return m->values.id != 0;
 }

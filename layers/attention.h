@@ -51,10 +51,11 @@ typedef struct reel_attention {
 struct reel_memory {
     reel_attention attention;
     int64_t batch, steps, width;
-    reel_var values; /* [batch, steps, width], zeros in the padding */
-    reel_var keys;   /* [batch, steps, any] */
-    reel_var valid;  /* [batch, steps]: 1 for a step, 0 for padding; absent: all are steps */
-    reel_var length; /* [batch, 1], how many are */
+    reel_var values;   /* [batch, steps, width], zeros in the padding */
+    reel_var keys;     /* [batch, steps, any] */
+    reel_var valid;    /* [batch, steps]: 1 for a step, 0 for padding; absent: all are steps */
+    reel_var length;   /* [batch, 1], how many are */
+    reel_var position; /* [1, steps]: 0, 1, 2, … */
 };
 
 /* memory [steps, batch, width]; lengths [batch], each 0 … steps, or NULL, as in reel_unroll. After a
@@ -140,8 +141,8 @@ REEL_API reel_attention reel_luong_attention(reel_tape *, const char *name, int6
  *
  * with a' the weights before, at first all on step 0; the state is a' less that. The sum of a may be
  * below 1: what runs past the end attends to nothing. While training a is this expectation; otherwise
- * p_i is 1 where e_i > 0 and 0 elsewhere, and a is one step or none. Computed without a division by
- * cumulated products, exactly, with steps² numbers a row. Parameters as additive attention's, and g
+ * p_i is 1 where e_i > 0 and 0 elsewhere, and a is one step or none. Computed exactly, by a scan of
+ * log₂(steps) passes, without dividing by products that vanish. Parameters as additive attention's, and g
  * [1] from 1/√width and r [1]. (attention_monotonic.c) */
 typedef struct {
     double r;     /* where r starts; 0: -4; REEL_ZERO: 0 */

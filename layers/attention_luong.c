@@ -1,7 +1,7 @@
 /* attention_luong.c: multiplicative attention, global and in windows. */
 #include <math.h>
 
-#include "lengths.h"
+#include "layer.h"
 
 typedef struct {
     reel_luong_options options;
@@ -55,16 +55,16 @@ static reel_var predicted(const luong *a, const reel_memory *m, reel_var query)
 static reel_var weigh(void *self, const reel_memory *m, reel_var query, reel_var state[])
 {
     const luong *a = self;
-    reel_var e = score(a, m, query), i = reel__positions(query.tape, m->steps);
+    reel_var e = score(a, m, query);
     if (a->options.window == REEL_GLOBAL) {
         return reel_attention_softmax(e, m);
     }
     if (a->options.window == REEL_LOCAL_M) {
-        reel_var distance = reel_sub(i, state[0]);
+        reel_var distance = reel_sub(m->position, state[0]);
         state[0] = reel_shift(state[0], 1);
         return softmax_around(a, m, e, distance);
     }
-    reel_var distance = reel_sub(i, predicted(a, m, query));
+    reel_var distance = reel_sub(m->position, predicted(a, m, query));
     double sigma = 0.5 * (double)a->options.half_width;
     reel_var bell = reel_exp(reel_scale(reel_square(distance), -0.5 / (sigma * sigma)));
     return reel_mul(softmax_around(a, m, e, distance), bell);

@@ -2,7 +2,6 @@
 #include <math.h>
 
 #include "attention_additive.h"
-#include "lengths.h"
 
 typedef struct {
     reel__additive additive;
@@ -29,55 +28,37 @@ static reel_var energy(const monotonic *a, const reel_memory *m, reel_var query)
 
 /* ---- from where it was to where it goes ------------------------------------------------------ */
 
-/* [batch, k, i]: `of` at i less `of` at k */
-static reel_var between(reel_var of)
+/* v moved `by` steps on, zeros before */
+static reel_var moved(reel_var v, int64_t by)
 {
-    return reel_sub(reel_unsqueeze(of, 1), reel_unsqueeze(of, 2));
+    int64_t steps = reel_shape_of(v).dim[1];
+    return reel_pad(reel_slice(v, 1, 0, steps - by), 1, by, 0);
 }
 
-/* [1, k, i]: 1 where k ≤ i */
-static reel_var forward(reel_tape *tape, int64_t steps)
+/* q_i = on_{i-1}·q_{i-1} + last_i, by passes over twice as many steps each (Hillis & Steele 1986). */
+static reel_var arriving(reel_var on, reel_var last, int64_t steps)
 {
-    reel_var i = reel__positions(tape, steps);
-    return reel_unsqueeze(reel_less_equal(reel_transpose(i, 0, 1), i), 0);
-}
-
-static reel_var before(reel_var v)
-{
-    return reel_sub(reel_cumsum(v, -1), v);
-}
-
-static reel_var only_valid(const reel_memory *m, reel_var v)
-{
-    return reel__is_absent(m->valid) ? v : reel_where(m->valid, v, reel_scalar(v.tape, 0));
-}
-
-/* Π (1 - p_l) over k ≤ l < i as the exponential of a sum of logarithms, none of which is above 0. */
-static reel_var soft_passage(const reel_memory *m, reel_var e)
-{
-    reel_var log_on = before(only_valid(m, reel_neg(reel_softplus(e))));
-    reel_var none = reel_scalar(e.tape, -INFINITY);
-    return reel_exp(reel_where(forward(e.tape, m->steps), between(log_on), none));
-}
-
-/* The same where p is 0 or 1: no stop in between. */
-static reel_var hard_passage(const reel_memory *m, reel_var p)
-{
-    reel_var nothing = reel_equal(between(before(p)), reel_scalar(p.tape, 0));
-    return reel_mul(nothing, forward(p.tape, m->steps));
+    if (steps == 0) {
+        return last;
+    }
+    reel_var passed = moved(on, 1), q = last;
+    for (int64_t by = 1; by < steps; by *= 2) {
+        q = reel_add(q, reel_mul(passed, moved(q, by)));
+        passed = reel_mul(passed, moved(passed, by));
+    }
+    return q;
 }
 
 static reel_var weigh(void *self, const reel_memory *m, reel_var query, reel_var state[])
 {
     const monotonic *a = self;
-    reel_tape *tape = query.tape;
-    reel_var e = energy(a, m, query), zero = reel_scalar(tape, 0);
-    bool soft = a->soft || reel_is_training(tape);
-    reel_var p = only_valid(m, soft ? reel_sigmoid(e) : reel_greater(e, zero));
-    reel_var start = reel_equal(reel__positions(tape, m->steps), zero);
-    reel_var last = reel_unsqueeze(reel_add(state[0], start), 1);
-    reel_var passage = soft ? soft_passage(m, e) : hard_passage(m, p);
-    reel_var weights = reel_mul(p, reel_squeeze(reel_matmul(last, passage), 1));
+    reel_var e = energy(a, m, query), zero = reel_scalar(e.tape, 0);
+    bool soft = a->soft || reel_is_training(e.tape);
+    reel_var stop = soft ? reel_sigmoid(e) : reel_greater(e, zero);
+    reel_var on = soft ? reel_sigmoid(reel_neg(e)) : reel_less_equal(e, zero);
+    reel_var start = reel_equal(m->position, zero);
+    stop = reel__is_absent(m->valid) ? stop : reel_where(m->valid, stop, zero);
+    reel_var weights = reel_mul(stop, arriving(on, reel_add(state[0], start), m->steps));
     state[0] = reel_sub(weights, start);
     return weights;
 }
