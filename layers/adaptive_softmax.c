@@ -28,8 +28,8 @@ static reel_var tail(const adaptive *a, int i, reel_var x)
 
 /* ---- the loss ------------------------------------------------------------------------------- */
 
-/* The rows whose target lies in one cluster, in lists of `room` entries; the rest is filled up with row
- * 0, which does not count. */
+/* The rows whose target lies in one cluster, in lists of `room` entries; the rest is filled up
+ * with row 0, which does not count. */
 typedef struct {
     int64_t room;
     int32_t *row, *target;

@@ -10,14 +10,15 @@
  *         reel_rollout r = reel_unroll(decoder, y, (reel_unroll_options){ 0 });
  *     }
  *
- * A step of a decoder asks with one query a row and gets weights over the memory's steps that sum to
- * 1, and their weighted mean of the memory, the context. What a step hands to the next one (the
- * coverage so far, where it looked last) is the attention's state, a few tensors that start at zero
- * as a cell's do. Below stand the kinds, one interface to all of them, a cell around a cell that
- * attends, and multi-head attention of a whole sequence of queries.
+ * A step of a decoder asks with one query a row and gets weights over the memory's steps that
+ * sum to 1, and their weighted mean of the memory, the context. What a step hands to the next
+ * one (the coverage so far, where it looked last) is the attention's state, a few tensors that
+ * start at zero as a cell's do. Below stand the kinds, one interface to all of them, a cell
+ * around a cell that attends, and multi-head attention of a whole sequence of queries.
  *
- * Padding of the memory gets weight 0 and is read as zeros: nothing of it gets out, NaN included. Where
- * everything is hidden from a query its weights and its context are zeros, with zero gradient.
+ * Padding of the memory gets weight 0 and is read as zeros: nothing of it gets out, NaN
+ * included. Where everything is hidden from a query its weights and its context are zeros, with
+ * zero gradient.
  */
 #ifndef REEL_ATTENTION_H
 #define REEL_ATTENTION_H
@@ -37,8 +38,8 @@ typedef struct reel_memory reel_memory;
 /* A kind of attention; a program makes its own by the same struct. */
 typedef struct reel_attention {
     void *self;
-    /* Of the memory's values [batch, steps, width], once: what `weigh` compares queries with, [batch,
-     * steps, any]. NULL: the values themselves. */
+    /* Of the memory's values [batch, steps, width], once: what `weigh` compares queries with,
+     * [batch, steps, any]. NULL: the values themselves. */
     reel_var (*keys)(void *self, reel_var values);
     /* The weights [batch, steps] for query [batch, width], 0 where memory->valid is; overwrites
      * state[] with the next state. reel_attention_softmax does the last step of most. */
@@ -58,8 +59,8 @@ struct reel_memory {
     reel_var position; /* [1, steps]: 0, 1, 2, … */
 };
 
-/* memory [steps, batch, width]; lengths [batch], each 0 … steps, or NULL, as in reel_unroll. After a
- * misuse .values is a poisoned handle. */
+/* memory [steps, batch, width]; lengths [batch], each 0 … steps, or NULL, as in reel_unroll.
+ * After a misuse .values is a poisoned handle. */
 REEL_API reel_memory reel_memorize(reel_var memory, reel_attention, const int32_t *lengths);
 
 typedef struct {
@@ -67,12 +68,13 @@ typedef struct {
     reel_var weights; /* the alignment: read it to draw it */
 } reel_attended;
 
-/* One step: query [batch, any] → context [batch, width], weights [batch, steps]. state[] holds the
- * attention's states and becomes the next ones; absent handles are the start, zeros. NULL will do for
- * an attention without states. */
+/* One step: query [batch, any] → context [batch, width], weights [batch, steps]. state[] holds
+ * the attention's states and becomes the next ones; absent handles are the start, zeros. NULL
+ * will do for an attention without states. */
 REEL_API reel_attended reel_attend(reel_var query, const reel_memory *, reel_var state[]);
 
-/* softmax over the steps that are valid: scores [batch, steps] → weights, for a program's own kind. */
+/* softmax over the steps that are valid: scores [batch, steps] → weights, for a program's own
+ * kind. */
 REEL_API reel_var reel_attention_softmax(reel_var scores, const reel_memory *);
 
 /* ---- the kinds ------------------------------------------------------------------------------ */
@@ -84,14 +86,15 @@ REEL_API reel_var reel_attention_softmax(reel_var scores, const reel_memory *);
  *
  *     e_i = tanh(s·W_q + h_i·W_m + b)·v
  *
- * Parameters: W_q [query, width], W_m [memory, width], b [width], v [width]. (attention_additive.c) */
+ * Parameters: W_q [query, width], W_m [memory, width], b [width], v [width].
+ * (attention_additive.c) */
 typedef struct {
-    /* c∘w_c inside the tanh, with c_i the sum of all earlier weights on i, the state (See et al. 2017).
-     * Parameter w_c [width]. For its loss see reel_coverage_loss. */
+    /* c∘w_c inside the tanh, with c_i the sum of all earlier weights on i, the state (See et al.
+     * 2017). Parameter w_c [width]. For its loss see reel_coverage_loss. */
     bool coverage;
-    /* Filters over where it looked before (Chorowski et al. 2015): f·W_f inside the tanh, with f = F ∗
-     * a' a convolution of the last weights a', the state. That many filters, 0: none. Parameters F
-     * [kernel, filters], W_f [filters, width]. */
+    /* Filters over where it looked before (Chorowski et al. 2015): f·W_f inside the tanh, with f
+     * = F ∗ a' a convolution of the last weights a', the state. That many filters, 0: none.
+     * Parameters F [kernel, filters], W_f [filters, width]. */
     int64_t filters;
     int64_t kernel;  /* taps of F, odd; 0: 31 */
     bool cumulative; /* the filters see the sum of all earlier weights instead (Shen et al. 2018) */
@@ -139,11 +142,12 @@ REEL_API reel_attention reel_luong_attention(reel_tape *, const char *name, int6
  *     e_i = g·tanh(s·W_q + h_i·W_m + b)·v/‖v‖ + r
  *     a_i = p_i·Σ_{k ≤ i} a'_k·Π_{k ≤ l < i} (1 - p_l)
  *
- * with a' the weights before, at first all on step 0; the state is a' less that. The sum of a may be
- * below 1: what runs past the end attends to nothing. While training a is this expectation; otherwise
- * p_i is 1 where e_i > 0 and 0 elsewhere, and a is one step or none. Computed exactly, by a scan of
- * log₂(steps) passes, without dividing by products that vanish. Parameters as additive attention's, and g
- * [1] from 1/√width and r [1]. (attention_monotonic.c) */
+ * with a' the weights before, at first all on step 0; the state is a' less that. The sum of a
+ * may be below 1: what runs past the end attends to nothing. While training a is this
+ * expectation; otherwise p_i is 1 where e_i > 0 and 0 elsewhere, and a is one step or none.
+ * Computed exactly, by a scan of log₂(steps) passes, without dividing by products that vanish;
+ * weights below 1e-20 are 0. Parameters as additive attention's, and g [1] from 1/√width and r
+ * [1]. (attention_monotonic.c) */
 typedef struct {
     double r;     /* where r starts; 0: -4; REEL_ZERO: 0 */
     double noise; /* std of normal noise on e while training, which teaches p to be 0 or 1; ≥ 0 */
@@ -153,9 +157,9 @@ REEL_API reel_attention reel_monotonic_attention(reel_tape *, const char *name, 
                                                  int64_t memory, int64_t width,
                                                  reel_monotonic_options);
 
-/* Σ_t Σ_i min(a_ti, Σ_{s<t} a_si) / number of queries t, b that count: looking again where it looked
- * before costs (See et al. 2017). weights [queries, batch, steps]; mask [queries, batch], 0 for padding,
- * or absent. 0 where nothing counts. */
+/* Σ_t Σ_i min(a_ti, Σ_{s<t} a_si) / number of queries t, b that count: looking again where it
+ * looked before costs (See et al. 2017). weights [queries, batch, steps]; mask [queries, batch],
+ * 0 for padding, or absent. 0 where nothing counts. */
 REEL_API reel_var reel_coverage_loss(reel_var weights, reel_var mask);
 
 /* ---- a cell that attends (attention_cell.c) ------------------------------------------------- */
@@ -172,8 +176,8 @@ typedef struct {
     bool joined;
     /* A layer over [o, c], such as reel_dense with tanh: Luong's attentional output. */
     reel_layer combine;
-    /* The last output is put behind x, [x, output]: input feeding (Luong et al. 2015). Its width; 0:
-     * none. */
+    /* The last output is put behind x, [x, output]: input feeding (Luong et al. 2015). Its
+     * width; 0: none. */
     int64_t feed;
     /* One more state, the weights of the step [batch, memory steps]: with .all_states the rollout's
      * last states are the alignments [steps, batch, memory steps]. */
@@ -187,8 +191,9 @@ REEL_API reel_cell reel_attention_cell(reel_cell inner, reel_memory, reel_attent
 
 /* Which keys a query may see; all that is given must allow it. */
 typedef struct {
-    /* [batch], each 0 … keys: keys from there on are padding, read as zeros, and as queries too in self
-     * attention; multi-head attention only. PyTorch's key_padding_mask is true from there on. */
+    /* [batch], each 0 … keys: keys from there on are padding, read as zeros, and as queries too
+     * in self attention; multi-head attention only. PyTorch's key_padding_mask is true from
+     * there on. */
     const int32_t *lengths;
     /* Nonzero: may be seen. Broadcasts to the scores, [..., queries, keys]; the opposite of
      * MultiheadAttention's boolean attn_mask. */
@@ -213,9 +218,9 @@ REEL_API reel_attended reel_dot_product_attention(reel_var q, reel_var k, reel_v
  *
  *     head = dot_product(q·W_q + b_q, k·W_k + b_k, v·W_v + b_v), output = [head …]·W_o + b_o
  *
- * Parameters: W_q [width, width], W_k [key, width], W_v [value, width], W_o [width, width], b_q, b_k,
- * b_v, b_o [width]. They are those of torch.nn.MultiheadAttention(width, heads, kdim = key, vdim =
- * value) one to one:
+ * Parameters: W_q [width, width], W_k [key, width], W_v [value, width], W_o [width, width], b_q,
+ * b_k, b_v, b_o [width]. They are those of torch.nn.MultiheadAttention(width, heads, kdim = key,
+ * vdim = value) one to one:
  *
  *     W_q, W_k, W_v   in_proj_weight.T, columns 0 … width - 1, width … and 2·width …;
  *                     or q_proj_weight.T, k_proj_weight.T, v_proj_weight.T where widths differ
@@ -233,10 +238,10 @@ typedef struct reel_multi_head {
 REEL_API reel_multi_head reel_multi_head_attention(reel_tape *, const char *name, int64_t width,
                                                    int64_t heads, reel_multi_head_options);
 
-/* query [queries, batch, width], key [keys, batch, key], value [keys, batch, value] → context [queries,
- * batch, width], weights [batch, heads, queries, keys] (PyTorch's with average_attn_weights = False; it
- * gives NaN where everything is hidden, where here the heads are zeros and the output is b_o). Self
- * attention gives one variable three times. */
+/* query [queries, batch, width], key [keys, batch, key], value [keys, batch, value] → context
+ * [queries, batch, width], weights [batch, heads, queries, keys] (PyTorch's with
+ * average_attn_weights = False; it gives NaN where everything is hidden, where here the heads
+ * are zeros and the output is b_o). Self attention gives one variable three times. */
 REEL_API reel_attended reel_attend_heads(reel_var query, reel_var key, reel_var value,
                                          reel_multi_head, reel_attention_mask);
 

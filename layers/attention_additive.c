@@ -1,4 +1,4 @@
-/* attention_additive.c: additive attention, with coverage and with filters over the last weights. */
+/* attention_additive.c: additive attention, with coverage and filters over the last weights. */
 #include <math.h>
 
 #include "attention_additive.h"
@@ -44,8 +44,8 @@ reel_var reel__additive_inside(const reel__additive *a, reel_var keys, reel_var 
 
 /* ---- what a step remembers of the steps before ---------------------------------------------- */
 
-/* [batch, steps, kernel]: the weights around each step, zeros beyond the ends. The window is one index
- * for all rows, so the batch stands last while it is looked up. */
+/* [batch, steps, kernel]: the weights around each step, zeros beyond the ends. The window is one
+ * index for all rows, so the batch stands last while it is looked up. */
 static reel_var around(reel_var weights, int64_t kernel)
 {
     reel_tape *tape = weights.tape;

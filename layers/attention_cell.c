@@ -7,7 +7,7 @@ typedef struct {
     reel_attention_cell_options options;
 } attending;
 
-/* The states one after another: the inner cell's, the attention's, what is fed back, the weights. */
+/* The states one after another: the inner cell's, the attention's, what is fed back, weights. */
 static int first_of_attention(const attending *c)
 {
     return c->inner.states;

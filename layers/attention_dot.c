@@ -27,8 +27,8 @@ static bool check_mask(const reel__dot_product *c, const char *what, reel_var ma
     return true;
 }
 
-/* A mask that says the same to all queries tells padding: it is blanked, so that it cannot get out as
- * 0·NaN. */
+/* A mask that says the same to all queries tells padding: it is blanked, so that it cannot get
+ * out as 0·NaN. */
 static void blank_keys(reel__dot_product *c, reel_var mask)
 {
     int rank = reel_shape_of(mask).rank;

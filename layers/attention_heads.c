@@ -73,8 +73,8 @@ static reel_var together(const heads *h, reel_var x)
                         REEL_SHAPE(shape.dim[2], shape.dim[0], h->width));
 }
 
-/* Padding is blanked before the projections, whose gradients would see it, too; in self attention the
- * queries are the keys. */
+/* Padding is blanked before the projections, whose gradients would see it, too; in self
+ * attention the queries are the keys. */
 static reel_var take_lengths(const int32_t *lengths, reel_var in[])
 {
     reel_tape *tape = in[KEY].tape;

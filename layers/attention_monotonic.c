@@ -18,8 +18,8 @@ static reel_var keys(void *self, reel_var values)
 static reel_var energy(const monotonic *a, const reel_memory *m, reel_var query)
 {
     reel_var squashed = reel_tanh(reel__additive_inside(&a->additive, m->keys, query));
-    reel_var direction = reel_div(a->additive.v, reel_norm_keep(a->additive.v, -1));
-    reel_var e = reel_add(reel_mul(reel_matmul(squashed, direction), a->g), a->r);
+    reel_var gain = reel_div(a->g, reel_norm_keep(a->additive.v, -1));
+    reel_var e = reel_add(reel_mul(reel_matmul(squashed, a->additive.v), gain), a->r);
     if (a->noise > 0 && reel_is_training(e.tape)) {
         e = reel_add(e, reel_random_normal(e.tape, reel_shape_of(e), 0, a->noise));
     }
@@ -35,7 +35,7 @@ static reel_var moved(reel_var v, int64_t by)
     return reel_pad(reel_slice(v, 1, 0, steps - by), 1, by, 0);
 }
 
-/* q_i = on_{i-1}·q_{i-1} + last_i, by passes over twice as many steps each (Hillis & Steele 1986). */
+/* q_i = on_{i-1}·q_{i-1} + last_i, each pass twice as far (Hillis & Steele 1986). */
 static reel_var arriving(reel_var on, reel_var last, int64_t steps)
 {
     if (steps == 0) {
@@ -49,6 +49,14 @@ static reel_var arriving(reel_var on, reel_var last, int64_t steps)
     return q;
 }
 
+/* Weights that have all but vanished are 0: as subnormal numbers they would cost a hundred times
+ * what others do, in every product that sees them. */
+static reel_var settled(reel_var weights)
+{
+    reel_var least = reel_scalar(weights.tape, 1e-20), zero = reel_scalar(weights.tape, 0);
+    return reel_where(reel_less(weights, least), zero, weights);
+}
+
 static reel_var weigh(void *self, const reel_memory *m, reel_var query, reel_var state[])
 {
     const monotonic *a = self;
@@ -58,7 +66,8 @@ static reel_var weigh(void *self, const reel_memory *m, reel_var query, reel_var
     reel_var on = soft ? reel_sigmoid(reel_neg(e)) : reel_less_equal(e, zero);
     reel_var start = reel_equal(m->position, zero);
     stop = reel__is_absent(m->valid) ? stop : reel_where(m->valid, stop, zero);
-    reel_var weights = reel_mul(stop, arriving(on, reel_add(state[0], start), m->steps));
+    reel_var arrived = arriving(on, reel_add(state[0], start), m->steps);
+    reel_var weights = settled(reel_mul(stop, arrived));
     state[0] = reel_sub(weights, start);
     return weights;
 }

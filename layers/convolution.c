@@ -1,5 +1,5 @@
-/* convolution.c: convolution over time. Tap k of all windows is a view; laid side by side they make one
- * matrix product with W. */
+/* convolution.c: convolution over time. Tap k of all windows is a view; laid side by side they
+ * make one matrix product with W. */
 #include <math.h>
 
 #include "windows.h"

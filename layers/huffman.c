@@ -1,5 +1,5 @@
-/* huffman.c: Huffman's code by two queues: leaves in the order of their counts, and inner nodes, which
- * come into being in the order of theirs. */
+/* huffman.c: Huffman's code by two queues: leaves in the order of their counts, and inner nodes,
+ * which come into being in the order of theirs. */
 #include <stdlib.h>
 #include <string.h>
 

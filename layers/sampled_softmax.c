@@ -1,4 +1,5 @@
-/* sampled_softmax.c: sampled softmax and noise-contrastive estimation: a few classes stand for all. */
+/* sampled_softmax.c: sampled softmax and noise-contrastive estimation: a few classes stand for
+ * all. */
 #include <math.h>
 
 #include "../graph/philox.h"

@@ -43,19 +43,20 @@ typedef struct {
 REEL_API reel_layer reel_batch_norm(reel_tape *, const char *name, int64_t width,
                                     reel_batch_norm_options);
 
-/* reel_apply of such a layer counts every position. Here mask [...], x's shape without the width, is 0
- * at positions that don't: they stay out of the statistics and come out as zeros, whatever stands there.
- * Absent: all count. */
+/* reel_apply of such a layer counts every position. Here mask [...], x's shape without the
+ * width, is 0 at positions that don't: they stay out of the statistics and come out as zeros,
+ * whatever stands there. Absent: all count. */
 REEL_API reel_var reel_batch_norm_apply(reel_var x, reel_layer, reel_var mask);
 
 /* Moves the running statistics by what the layer saw in its last application while training, the
- * variance unbiased; nothing happens if there was none since the rewind or the last update, or if fewer
- * than two positions counted. After the backward pass (the forward pass runs if it has not yet) and
- * before the rewind. */
+ * variance unbiased; nothing happens if there was none since the rewind or the last update, or
+ * if fewer than two positions counted. After the backward pass (the forward pass runs if it has
+ * not yet) and before the rewind. */
 REEL_API reel_status reel_batch_norm_update(reel_layer);
 
-/* x [steps, batch, ...] with zeros, and zero gradient, from each row's length on; lengths [batch], each
- * 0 … steps. Before a convolution it keeps padding out of a sequence's end. (mask_steps.c) */
+/* x [steps, batch, ...] with zeros, and zero gradient, from each row's length on; lengths
+ * [batch], each 0 … steps. Before a convolution it keeps padding out of a sequence's end.
+ * (mask_steps.c) */
 REEL_API reel_var reel_mask_steps(reel_var x, const int32_t *lengths);
 
 /* ---- convolution and pooling over time (convolution.c, pooling.c) --------------------------- */
@@ -83,27 +84,27 @@ REEL_API reel_layer reel_conv1d(reel_tape *, const char *name, int64_t in, int64
 /* How many steps come out of `steps`, for lengths; the same for a pooling. 0 where none fits. */
 REEL_API int64_t reel_conv1d_steps(int64_t steps, int64_t kernel, reel_conv1d_options);
 
-/* The largest, or the mean, of each window of `kernel` steps: x [steps, batch, ...] → [steps', ...].
- * groups and no_bias do not count; stride 0 means kernel. Padding is never the largest, and does not
- * count in a mean. The gradient of equal largest ones is shared evenly. */
+/* The largest, or the mean, of each window of `kernel` steps: x [steps, batch, ...] → [steps',
+ * ...]. groups and no_bias do not count; stride 0 means kernel. Padding is never the largest,
+ * and does not count in a mean. The gradient of equal largest ones is shared evenly. */
 REEL_API reel_var reel_max_pool1d(reel_var x, int64_t kernel, reel_conv1d_options);
 REEL_API reel_var reel_mean_pool1d(reel_var x, int64_t kernel, reel_conv1d_options);
 
 /* ---- positions (positional.c, rotary.c) ----------------------------------------------------- */
 
-/* [steps, width] with sin(t/base^(2i/width)) at 2i and its cosine at 2i + 1 (Vaswani et al. 2017), t
- * from `first` on. base 0: 10000. */
+/* [steps, width] with sin(t/base^(2i/width)) at 2i and its cosine at 2i + 1 (Vaswani et al.
+ * 2017), t from `first` on. base 0: 10000. */
 REEL_API reel_var reel_sinusoidal_positions(reel_tape *, int64_t steps, int64_t width,
                                             int64_t first, double base);
 
-/* A layer: x [steps, batch, width] + table[t] (Gehring et al. 2017), at most `steps` steps. Parameter:
- * table [steps, width], normal with std 0.02. */
+/* A layer: x [steps, batch, width] + table[t] (Gehring et al. 2017), at most `steps` steps.
+ * Parameter: table [steps, width], normal with std 0.02. */
 REEL_API reel_layer reel_learned_positions(reel_tape *, const char *name, int64_t steps,
                                            int64_t width);
 
-/* Rotary positions (Su et al. 2021): in x [steps, ..., width] each pair of features turns by the angle
- * t/base^(2i/width), so that the dot product of two rows depends on how far apart they are alone. The
- * width must be even. */
+/* Rotary positions (Su et al. 2021): in x [steps, ..., width] each pair of features turns by the
+ * angle t/base^(2i/width), so that the dot product of two rows depends on how far apart they are
+ * alone. The width must be even. */
 typedef struct {
     int64_t first; /* the position of x[0], for decoding in pieces */
     double base;   /* 0: 10000 */
@@ -116,8 +117,8 @@ REEL_API reel_var reel_rotary(reel_var x, reel_rotary_options);
 /* The table [count, width] of a reel_embedding; poisoned, with an error, for another layer. */
 REEL_API reel_var reel_embedding_table(reel_tape *, reel_layer);
 
-/* Logits by an embedding's own vectors (Press & Wolf 2017): y = x·tableᵀ + b, x [..., width] → [...,
- * count]. The table's gradient is the sum of both uses. Parameter: b [count]. */
+/* Logits by an embedding's own vectors (Press & Wolf 2017): y = x·tableᵀ + b, x [..., width] →
+ * [..., count]. The table's gradient is the sum of both uses. Parameter: b [count]. */
 typedef struct {
     bool no_bias;
 } reel_tied_output_options;

@@ -1,4 +1,5 @@
-/* Normalisation, convolution, pooling and positions against PyTorch and NumPy (golden/transforms.py). */
+/* Normalisation, convolution, pooling and positions against PyTorch and NumPy
+ * (golden/transforms.py). */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
