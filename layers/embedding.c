@@ -50,3 +50,12 @@ reel_layer reel_embedding(reel_tape *tape, const char *name, int64_t count, int6
     layer->table = reel__layer_param(tape, name, "table", REEL_SHAPE(count, width), start);
     return (reel_layer){ .self = layer, .apply = apply };
 }
+
+reel_var reel_embedding_table(reel_tape *tape, reel_layer layer)
+{
+    if (layer.apply != apply) {
+        return reel_fail(tape, REEL_BAD_ARGUMENT, "embedding_table",
+                         "the layer is not a reel_embedding");
+    }
+    return ((const embedding *)layer.self)->table;
+}

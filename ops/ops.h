@@ -180,14 +180,16 @@ REEL_API reel_var reel_checkpoint(reel_var v);
     {                                                                                              \
         __VA_ARGS__                                                                                \
     }
-#define reel_concat(axis, ...)                                                                     \
-    reel_located(reel_concat_n((axis), REEL_VARS(__VA_ARGS__)), __FILE__, __LINE__)
-#define reel_stack(axis, ...)                                                                      \
-    reel_located(reel_stack_n((axis), REEL_VARS(__VA_ARGS__)), __FILE__, __LINE__)
+#ifdef REEL_NO_SITES
+#define REEL_SITED(v) (v)
+#else
+#define REEL_SITED(v) reel_located((v), __FILE__, __LINE__)
+#endif
+#define reel_concat(axis, ...) REEL_SITED(reel_concat_n((axis), REEL_VARS(__VA_ARGS__)))
+#define reel_stack(axis, ...) REEL_SITED(reel_stack_n((axis), REEL_VARS(__VA_ARGS__)))
 #define reel_permute(v, ...)                                                                       \
-    reel_located(reel_permute_n((v), (int)(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int)),          \
-                                (const int[]){ __VA_ARGS__ }),                                     \
-                 __FILE__, __LINE__)
+    REEL_SITED(reel_permute_n((v), (int)(sizeof((int[]){ __VA_ARGS__ }) / sizeof(int)),            \
+                              (const int[]){ __VA_ARGS__ }))
 #else
 template <class... V> static inline reel_var reel_concat(int axis, V... v)
 {
