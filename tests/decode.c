@@ -55,7 +55,8 @@ static hypothesis extended(const hypothesis *h, int32_t token, double log_p,
     e.score = e.log_p / pow((5.0 + e.length) / 6, o->length_penalty);
     for (int i = 0; i < SOURCE; i++) {
         e.coverage[i] += alignment[i];
-        e.score += o->coverage_penalty * (o->coverage_penalty ? log(fmin(e.coverage[i], 1)) : 0);
+        e.score +=
+            o->coverage_penalty * (o->coverage_penalty > 0 ? log(fmin(e.coverage[i], 1)) : 0);
     }
     return e;
 }
