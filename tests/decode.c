@@ -234,6 +234,29 @@ Test(decode, alignments_are_those_of_the_steps_that_chose_the_tokens)
     expect_clean(t);
 }
 
+Test(decode, coverage_counts_the_places_of_the_source_that_are_no_padding)
+{
+    reel_tape *t = new_tape();
+    const int32_t two[BATCH] = { 2, 0, 3 };
+    reel_decode_options o = {
+        .max_length = 4, .beams = 1, .coverage_penalty = 0.5, .source_lengths = two, .endless = true
+    };
+    reel_decoded *found = decode(t, reel_decode_beam, o);
+    for (int b = 0; b < BATCH; b++) {
+        double expected = found->log_probabilities[b];
+        for (int i = 0; i < two[b]; i++) {
+            double sum = 0;
+            for (int step = 0; step < 4; step++) {
+                sum += found->alignments[(b * 4 + step) * SOURCE + i];
+            }
+            expected += 0.5 * log(fmin(sum, 1));
+        }
+        cr_expect_float_eq(found->scores[b], expected, 1e-9);
+    }
+    reel_decoded_free(found);
+    expect_clean(t);
+}
+
 Test(decode, early_stopping_takes_the_first_that_are_finished)
 {
     reel_tape *t = new_tape();
@@ -570,6 +593,9 @@ Test(decode, bad_options_are_named_and_the_tape_goes_on)
                    "beams is 4, must be a multiple of groups, 3");
     expect_failure(reel_decode_beam, (reel_decode_options){ .length_penalty = -1 },
                    "length_penalty is -1");
+    const int32_t bad[BATCH] = { 1, 4, 0 };
+    expect_failure(reel_decode_beam, (reel_decode_options){ .source_lengths = bad },
+                   "source_lengths[1] = 4 is outside 0 … 3");
     expect_failure(reel_decode_greedy, (reel_decode_options){ .max_length = -2 },
                    "max_length is -2");
     expect_failure(reel_decode_greedy, (reel_decode_options){ .max_length = 2, .min_length = 3 },

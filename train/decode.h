@@ -11,7 +11,7 @@
  *
  * A decoder is a step function over any number of states of any shapes. Each token costs one step:
  * the states are carried from step to step, the prefix is never run again, and the tape is rewound
- * before each one, so that memory does not grow with the length. Hence every handle but the
+ * before each one, so that nothing but the list of tokens grows with the length. Hence every handle but the
  * parameters' is dead after decoding; the initial states are read first. Dropout is off meanwhile.
  * What fails returns NULL and leaves a message on the tape.
  */
@@ -67,7 +67,10 @@ typedef struct {
     int beams;  /* 0: 1; at most the vocabulary */
     int n_best; /* hypotheses returned for each row, the best first; 0: 1; at most beams */
     double length_penalty, coverage_penalty; /* at least 0 */
-    bool early_stopping;                     /* over as soon as there are `beams` finished ones */
+    /* [batch]: how many places of the source the coverage sums over, the others being padding that
+     * gets no attention; each 0 … source; NULL: all */
+    const int32_t *source_lengths;
+    bool early_stopping; /* over as soon as there are `beams` finished ones */
     /* Diverse beam search (Vijayakumar et al. 2018): the beams are `groups` equal parts; a part
      * chooses its tokens by log p - diversity · how often the parts before it chose the token at this
      * step. Ranked without that. groups 0: 1. */

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../layers/loss.h"
 #include "decoding.h"
 
 /* One way to go on: with `token` after `row`. */
@@ -89,7 +90,8 @@ static double coverage_score(const search *s, int64_t row)
     if (d->options.coverage_penalty == 0) {
         return 0;
     }
-    for (int64_t i = row * d->source; i < (row + 1) * d->source; i++) {
+    int64_t places = reel__length_at(d->options.source_lengths, row / d->width, d->source);
+    for (int64_t i = row * d->source; i < row * d->source + places; i++) {
         sum += log(fmin(s->coverage[i], 1));
     }
     return d->options.coverage_penalty * sum;

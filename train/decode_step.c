@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../layers/loss.h"
 #include "decoding.h"
 
 #define FAIL(d, status, ...) (reel_fail((d)->tape, status, (d)->name, __VA_ARGS__), false)
@@ -306,6 +307,25 @@ static bool check_vocabulary(const reel__decoding *d)
     return true;
 }
 
+/* The state that holds the alignment, [rows, source]. */
+static bool take_alignment(reel__decoding *d)
+{
+    int k = d->decoder.alignment - 1;
+    if (k < 0) {
+        return true;
+    }
+    const reel__decode_state *s = &d->state[k];
+    if (s->shape.rank != 2 || s->index) {
+        return FAIL(d, REEL_BAD_SHAPE, "the alignment, state[%d], is %s, expected [%lld,source]", k,
+                    REEL_SHAPE_TEXT(s->shape), (long long)d->rows);
+    }
+    d->source = s->shape.dim[1];
+    size_t bytes = (size_t)(d->rows * d->source + 1) * sizeof(double);
+    d->alignment = reel__arena_take(d->tape, &d->arena, bytes);
+    return d->alignment && reel__check_lengths(d->tape, d->name, "source_lengths",
+                                               d->options.source_lengths, d->batch, d->source);
+}
+
 /* After the first step it is known how large everything is. */
 static bool take_sizes(reel__decoding *d, reel_var logits)
 {
@@ -313,23 +333,12 @@ static bool take_sizes(reel__decoding *d, reel_var logits)
         return true;
     }
     d->vocabulary = reel_shape_of(logits).dim[1];
-    if (!check_vocabulary(d)) {
+    if (!check_vocabulary(d) || !take_alignment(d)) {
         return false;
     }
-    if (d->decoder.alignment) {
-        reel_shape shape = d->state[d->decoder.alignment - 1].shape;
-        if (shape.rank != 2 || d->state[d->decoder.alignment - 1].index) {
-            return FAIL(d, REEL_BAD_SHAPE,
-                        "the alignment, state[%d], is %s, expected [%lld,source]",
-                        d->decoder.alignment - 1, REEL_SHAPE_TEXT(shape), (long long)d->rows);
-        }
-        d->source = shape.dim[1];
-        d->alignment = reel__arena_take(d->tape, &d->arena,
-                                        (size_t)(d->rows * d->source + 1) * sizeof(double));
-    }
-    d->log_p =
-        reel__arena_take(d->tape, &d->arena, (size_t)(d->rows * d->vocabulary) * sizeof(double));
-    return d->log_p && (d->alignment || !d->decoder.alignment);
+    size_t bytes = (size_t)(d->rows * d->vocabulary) * sizeof(double);
+    d->log_p = reel__arena_take(d->tape, &d->arena, bytes);
+    return d->log_p != NULL;
 }
 
 static bool check_numbers(const reel__decoding *d)
