@@ -1,13 +1,10 @@
-/* Greedy, beam and sampled decoding against plain C: exhaustive search, a naive beam search, and
- * frequencies. */
+/* Beam search against exhaustive search and a naive beam search in plain C; decoders of every kind, and
+ * what decoding refuses. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
 
 #include "support/decoder.h"
-
-enum { END = 4, BATCH = 3, LONGEST = 8 };
-static const int32_t starts[BATCH] = { 0, 2, 3 };
 
 static reel_tape *new_tape(void)
 {
@@ -20,21 +17,7 @@ static void expect_clean(reel_tape *t)
     reel_tape_free(t);
 }
 
-typedef reel_decoded *(*decode_function)(reel_tape *, reel_decoder, int64_t, const reel_var[],
-                                         reel_decode_options);
-
-/* The whole batch. */
-static reel_decoded *decode(reel_tape *t, decode_function how, reel_decode_options options)
-{
-    counting c = { 0 };
-    reel_var initial[DECODER_STATES];
-    initial_states(t, 0, BATCH, initial);
-    options.starts = starts;
-    options.end = END;
-    reel_decoded *found = how(t, counting_decoder(&c), BATCH, initial, options);
-    cr_assert(found, "%s", reel_tape_error(t));
-    return found;
-}
+enum { LONGEST = 8 };
 
 /* ---- hypotheses in plain C ----------------------------------------------------------------- */
 
@@ -50,7 +33,7 @@ static hypothesis extended(const hypothesis *h, int32_t token, double log_p,
 {
     hypothesis e = *h;
     e.token[e.length++] = token;
-    e.ended = token == END;
+    e.ended = token == DECODER_END;
     e.log_p += log_p;
     e.score = e.log_p / pow((5.0 + e.length) / 6, o->length_penalty);
     for (int i = 0; i < SOURCE; i++) {
@@ -81,7 +64,7 @@ static void enumerate(int b, const hypothesis *h, const reel_decode_options *o, 
         insert_by(h->score, *h, keys, all, count);
         return;
     }
-    model_log_p(b, starts[b], h->token, h->length, log_p, alignment);
+    model_log_p(b, decoder_starts[b], h->token, h->length, log_p, alignment);
     for (int32_t k = 0; k < VOCABULARY; k++) {
         hypothesis e = extended(h, k, log_p[k], alignment, o);
         enumerate(b, &e, o, keys, all, count);
@@ -99,7 +82,7 @@ static void naive_beam(int b, const reel_decode_options *o, double keys[], hypot
         double next_keys[VOCABULARY * VOCABULARY], log_p[VOCABULARY], alignment[SOURCE];
         int nexts = 0;
         for (int i = 0; i < lives; i++) {
-            model_log_p(b, starts[b], live[i].token, live[i].length, log_p, alignment);
+            model_log_p(b, decoder_starts[b], live[i].token, live[i].length, log_p, alignment);
             for (int32_t k = 0; k < VOCABULARY; k++) {
                 hypothesis e = extended(&live[i], k, log_p[k], alignment, o);
                 insert_by(e.log_p, e, next_keys, next, &nexts);
@@ -126,8 +109,8 @@ static void expect_hypothesis(const reel_decoded *d, int b, int i, const hypothe
     cr_assert_eq(d->lengths[at], h->length, "row %d, number %d: length %d, expected %d", b, i,
                  (int)d->lengths[at], h->length);
     for (int k = 0; k < d->steps; k++) {
-        cr_expect_eq(token[k], k < h->length ? h->token[k] : END, "row %d, number %d, [%d]", b, i,
-                     k);
+        cr_expect_eq(token[k], k < h->length ? h->token[k] : DECODER_END, "row %d, number %d, [%d]",
+                     b, i, k);
     }
     cr_expect_float_eq(d->log_probabilities[at], h->log_p, 1e-9);
     cr_expect_float_eq(d->scores[at], h->score, 1e-9);
@@ -145,8 +128,8 @@ Test(decode, a_beam_as_wide_as_the_vocabulary_finds_the_best_of_all_pairs_of_tok
                                   .n_best = VOCABULARY,
                                   .length_penalty = penalties[p][0],
                                   .coverage_penalty = penalties[p][1] };
-        reel_decoded *found = decode(t, reel_decode_beam, o);
-        for (int b = 0; b < BATCH; b++) {
+        reel_decoded *found = decode_batch(t, reel_decode_beam, o);
+        for (int b = 0; b < DECODER_BATCH; b++) {
             hypothesis all[32], none = { .length = 0 };
             double keys[32];
             int count = 0;
@@ -171,8 +154,8 @@ Test(decode, beams_are_those_of_a_naive_search_whatever_the_penalties)
                                       .n_best = beams,
                                       .length_penalty = 0.8 * penalty,
                                       .coverage_penalty = penalty == 2 ? 0.4 : 0 };
-            reel_decoded *found = decode(t, reel_decode_beam, o);
-            for (int b = 0; b < BATCH; b++) {
+            reel_decoded *found = decode_batch(t, reel_decode_beam, o);
+            for (int b = 0; b < DECODER_BATCH; b++) {
                 hypothesis finished[64];
                 double keys[64];
                 int count = 0;
@@ -191,13 +174,13 @@ Test(decode, a_batch_finds_what_its_rows_find_alone)
 {
     reel_tape *t = new_tape();
     reel_decode_options o = { .max_length = 7, .beams = 3, .n_best = 2, .length_penalty = 1 };
-    reel_decoded *together = decode(t, reel_decode_beam, o);
-    for (int b = 0; b < BATCH; b++) {
+    reel_decoded *together = decode_batch(t, reel_decode_beam, o);
+    for (int b = 0; b < DECODER_BATCH; b++) {
         counting c = { 0 };
         reel_var initial[DECODER_STATES];
         initial_states(t, b, 1, initial);
-        o.start = starts[b];
-        o.end = END;
+        o.start = decoder_starts[b];
+        o.end = DECODER_END;
         reel_decoded *alone = reel_decode_beam(t, counting_decoder(&c), 1, initial, o);
         cr_assert(alone, "%s", reel_tape_error(t));
         for (int i = 0; i < 2; i++) {
@@ -217,13 +200,13 @@ Test(decode, alignments_are_those_of_the_steps_that_chose_the_tokens)
 {
     reel_tape *t = new_tape();
     reel_decode_options o = { .max_length = 5, .beams = 4, .n_best = 4 };
-    reel_decoded *found = decode(t, reel_decode_beam, o);
+    reel_decoded *found = decode_batch(t, reel_decode_beam, o);
     cr_assert_eq(found->source, SOURCE);
-    for (int at = 0; at < BATCH * 4; at++) {
+    for (int at = 0; at < DECODER_BATCH * 4; at++) {
         const int32_t *token = found->tokens + at * found->steps;
         for (int i = 0; i < found->lengths[at]; i++) {
             double log_p[VOCABULARY], alignment[SOURCE];
-            model_log_p(at / 4, starts[at / 4], token, i, log_p, alignment);
+            model_log_p(at / 4, decoder_starts[at / 4], token, i, log_p, alignment);
             for (int k = 0; k < SOURCE; k++) {
                 cr_expect_float_eq(found->alignments[(at * found->steps + i) * SOURCE + k],
                                    alignment[k], 1e-9);
@@ -237,12 +220,12 @@ Test(decode, alignments_are_those_of_the_steps_that_chose_the_tokens)
 Test(decode, coverage_counts_the_places_of_the_source_that_are_no_padding)
 {
     reel_tape *t = new_tape();
-    const int32_t two[BATCH] = { 2, 0, 3 };
+    const int32_t two[DECODER_BATCH] = { 2, 0, 3 };
     reel_decode_options o = {
         .max_length = 4, .beams = 1, .coverage_penalty = 0.5, .source_lengths = two, .endless = true
     };
-    reel_decoded *found = decode(t, reel_decode_beam, o);
-    for (int b = 0; b < BATCH; b++) {
+    reel_decoded *found = decode_batch(t, reel_decode_beam, o);
+    for (int b = 0; b < DECODER_BATCH; b++) {
         double expected = found->log_probabilities[b];
         for (int i = 0; i < two[b]; i++) {
             double sum = 0;
@@ -261,10 +244,10 @@ Test(decode, early_stopping_takes_the_first_that_are_finished)
 {
     reel_tape *t = new_tape();
     reel_decode_options o = { .max_length = LONGEST, .beams = 2, .n_best = 2 };
-    reel_decoded *full = decode(t, reel_decode_beam, o);
+    reel_decoded *full = decode_batch(t, reel_decode_beam, o);
     o.early_stopping = true;
-    reel_decoded *early = decode(t, reel_decode_beam, o);
-    for (int b = 0; b < BATCH; b++) {
+    reel_decoded *early = decode_batch(t, reel_decode_beam, o);
+    for (int b = 0; b < DECODER_BATCH; b++) {
         cr_expect(early->scores[2 * b] <= full->scores[2 * b]);
         cr_expect(early->lengths[2 * b] > 0);
     }
@@ -277,15 +260,15 @@ Test(decode, groups_without_diversity_search_alike_and_with_it_apart)
 {
     reel_tape *t = new_tape();
     reel_decode_options o = { .max_length = 4, .beams = 2, .n_best = 2 };
-    reel_decoded *two = decode(t, reel_decode_beam, o);
+    reel_decoded *two = decode_batch(t, reel_decode_beam, o);
     o.beams = o.n_best = 4;
     o.groups = 2;
-    reel_decoded *twice = decode(t, reel_decode_beam, o);
+    reel_decoded *twice = decode_batch(t, reel_decode_beam, o);
     o.beams = o.n_best = 2;
     o.diversity = 1e6;
     o.endless = true; /* a hypothesis of each group remains */
-    reel_decoded *apart = decode(t, reel_decode_beam, o);
-    for (int b = 0; b < BATCH; b++) {
+    reel_decoded *apart = decode_batch(t, reel_decode_beam, o);
+    for (int b = 0; b < DECODER_BATCH; b++) {
         const int32_t *first = apart->tokens + 2 * b * 4, *second = first + 4;
         for (int i = 0; i < 4; i++) {
             cr_expect_eq(twice->scores[4 * b + i], two->scores[2 * b + i / 2]);
@@ -298,222 +281,6 @@ Test(decode, groups_without_diversity_search_alike_and_with_it_apart)
     expect_clean(t);
 }
 
-/* ---- what may follow ----------------------------------------------------------------------- */
-
-static void only_even(void *self, int64_t row, const int32_t *prefix, int64_t length, double *log_p)
-{
-    int *calls = self;
-    cr_expect(row >= 0 && row < BATCH && length < LONGEST && (length == 0 || prefix[0] % 2 == 0));
-    log_p[1] = log_p[3] = -INFINITY;
-    ++*calls;
-}
-
-Test(decode, a_callback_constrains_every_way_of_decoding)
-{
-    const decode_function ways[] = { reel_decode_greedy, reel_decode_beam, reel_decode_sample };
-    for (int way = 0; way < 3; way++) {
-        reel_tape *t = new_tape();
-        int calls = 0;
-        reel_decode_options o = { .max_length = 5,
-                                  .beams = 3,
-                                  .n_best = 3,
-                                  .samples = 4,
-                                  .constrain = only_even,
-                                  .constrain_self = &calls };
-        reel_decoded *found = decode(t, ways[way], o);
-        for (int i = 0; i < BATCH * found->best * found->steps; i++) {
-            cr_expect_eq(found->tokens[i] % 2, 0);
-        }
-        cr_expect_gt(calls, 0);
-        reel_decoded_free(found);
-        expect_clean(t);
-    }
-}
-
-Test(decode, lengths_stay_between_their_bounds)
-{
-    reel_tape *t = new_tape();
-    reel_decode_options o = { .max_length = 6, .min_length = 4, .beams = 3, .n_best = 3 };
-    reel_decoded *found = decode(t, reel_decode_beam, o);
-    for (int i = 0; i < BATCH * 3; i++) {
-        cr_expect(found->lengths[i] >= 4 && found->lengths[i] <= 6);
-    }
-    reel_decoded_free(found);
-    o.endless = true;
-    found = decode(t, reel_decode_greedy, o);
-    for (int b = 0; b < BATCH; b++) {
-        cr_expect_eq(found->lengths[b], 6);
-    }
-    reel_decoded_free(found);
-    expect_clean(t);
-}
-
-Test(decode, no_repeat_leaves_no_pair_of_tokens_twice)
-{
-    reel_tape *t = new_tape();
-    reel_decode_options o = {
-        .max_length = LONGEST, .endless = true, .no_repeat = 2, .samples = 8
-    };
-    reel_decoded *found = decode(t, reel_decode_sample, o);
-    for (int i = 0; i < BATCH * 8; i++) {
-        const int32_t *token = found->tokens + i * found->steps;
-        for (int a = 0; a + 1 < LONGEST; a++) {
-            for (int b = a + 1; b + 1 < LONGEST; b++) {
-                cr_expect(token[a] != token[b] || token[a + 1] != token[b + 1]);
-            }
-        }
-    }
-    reel_decoded_free(found);
-    expect_clean(t);
-}
-
-Test(decode, a_repetition_penalty_multiplies_the_log_probability_of_what_occurred)
-{
-    reel_tape *t = new_tape();
-    reel_decode_options o = { .max_length = 6, .endless = true, .repetition_penalty = 1.7 };
-    reel_decoded *found = decode(t, reel_decode_greedy, o);
-    for (int b = 0; b < BATCH; b++) {
-        const int32_t *token = found->tokens + b * found->steps;
-        double total = 0;
-        for (int i = 0; i < 6; i++) {
-            double log_p[VOCABULARY], alignment[SOURCE], best = -INFINITY;
-            model_log_p(b, starts[b], token, i, log_p, alignment);
-            for (int k = 0; k < VOCABULARY; k++) {
-                bool seen = false;
-                for (int j = 0; j < i; j++) {
-                    seen = seen || token[j] == k;
-                }
-                log_p[k] *= seen ? 1.7 : 1;
-                best = fmax(best, log_p[k]);
-            }
-            cr_expect_eq(log_p[token[i]], best, "row %d, token %d", b, i);
-            total += best;
-        }
-        cr_expect_float_eq(found->log_probabilities[b], total, 1e-9);
-    }
-    reel_decoded_free(found);
-    expect_clean(t);
-}
-
-/* ---- greedy and sampling ------------------------------------------------------------------- */
-
-Test(decode, greedy_takes_the_likeliest_token_each_time)
-{
-    reel_tape *t = new_tape();
-    reel_decoded *found = decode(t, reel_decode_greedy, (reel_decode_options){ .max_length = 7 });
-    for (int b = 0; b < BATCH; b++) {
-        const int32_t *token = found->tokens + b * found->steps;
-        for (int i = 0; i < found->lengths[b]; i++) {
-            double log_p[VOCABULARY], alignment[SOURCE];
-            model_log_p(b, starts[b], token, i, log_p, alignment);
-            for (int k = 0; k < VOCABULARY; k++) {
-                cr_expect(log_p[k] <= log_p[token[i]]);
-            }
-            cr_expect_eq(token[i] == END, i + 1 == found->lengths[b] && found->lengths[b] < 7);
-        }
-    }
-    reel_decoded_free(found);
-    expect_clean(t);
-}
-
-/* How often each token was drawn as the first one, for row 0. */
-static void draw_first(reel_decode_options o, int count[VOCABULARY])
-{
-    reel_tape *t = new_tape();
-    o.max_length = 1;
-    o.samples = 6000;
-    reel_decoded *found = decode(t, reel_decode_sample, o);
-    memset(count, 0, VOCABULARY * sizeof *count);
-    for (int i = 0; i < o.samples; i++) {
-        count[found->tokens[i]]++;
-    }
-    reel_decoded_free(found);
-    expect_clean(t);
-}
-
-/* Frequencies against p within five standard deviations. */
-static void expect_frequencies(const int count[VOCABULARY], const double p[VOCABULARY])
-{
-    for (int k = 0; k < VOCABULARY; k++) {
-        double expected = 6000 * p[k], deviation = sqrt(expected * (1 - p[k]));
-        cr_expect(fabs(count[k] - expected) <= 5 * deviation, "token %d: %d times, expected %g", k,
-                  count[k], expected);
-    }
-}
-
-static void renormalise(double p[VOCABULARY])
-{
-    double total = 0;
-    for (int k = 0; k < VOCABULARY; k++) {
-        total += p[k];
-    }
-    for (int k = 0; k < VOCABULARY; k++) {
-        p[k] /= total;
-    }
-}
-
-/* p with all but the `kept` greatest at zero */
-static void keep_greatest(double p[VOCABULARY], int kept)
-{
-    double copy[VOCABULARY];
-    memcpy(copy, p, sizeof copy);
-    for (int k = 0; k < VOCABULARY; k++) {
-        int greater = 0;
-        for (int j = 0; j < VOCABULARY; j++) {
-            greater += copy[j] > copy[k];
-        }
-        p[k] = greater < kept ? p[k] : 0;
-    }
-    renormalise(p);
-}
-
-Test(decode, samples_are_as_frequent_as_the_softmax_says)
-{
-    for (int way = 0; way < 4; way++) {
-        double p[VOCABULARY], alignment[SOURCE];
-        int count[VOCABULARY];
-        reel_decode_options o = { .seed = 11 };
-        model_log_p(0, starts[0], NULL, 0, p, alignment);
-        o.temperature = way == 1 ? 2.5 : 1;
-        for (int k = 0; k < VOCABULARY; k++) {
-            p[k] = exp(p[k] / o.temperature);
-        }
-        renormalise(p);
-        if (way == 2) {
-            o.top_k = 2;
-            keep_greatest(p, 2);
-        } else if (way == 3) {
-            double greatest[VOCABULARY];
-            memcpy(greatest, p, sizeof greatest);
-            keep_greatest(greatest, 3);
-            double three = 0;
-            for (int k = 0; k < VOCABULARY; k++) {
-                three += greatest[k] > 0 ? p[k] : 0;
-            }
-            o.top_p = three - 1e-9; /* so that three are the fewest */
-            memcpy(p, greatest, sizeof p);
-        }
-        draw_first(o, count);
-        expect_frequencies(count, p);
-    }
-}
-
-Test(decode, equal_seeds_draw_equal_samples_and_others_do_not)
-{
-    reel_tape *t = new_tape();
-    reel_decode_options o = { .max_length = 8, .endless = true, .samples = 5, .seed = 3 };
-    reel_decoded *a = decode(t, reel_decode_sample, o), *b = decode(t, reel_decode_sample, o);
-    o.seed = 4;
-    reel_decoded *c = decode(t, reel_decode_sample, o);
-    size_t bytes = BATCH * 5 * 8 * sizeof(int32_t);
-    cr_expect_eq(memcmp(a->tokens, b->tokens, bytes), 0);
-    cr_expect_neq(memcmp(a->tokens, c->tokens, bytes), 0);
-    reel_decoded_free(a);
-    reel_decoded_free(b);
-    reel_decoded_free(c);
-    expect_clean(t);
-}
-
 /* ---- steps and states ---------------------------------------------------------------------- */
 
 Test(decode, each_token_costs_one_step_of_constant_size)
@@ -523,9 +290,9 @@ Test(decode, each_token_costs_one_step_of_constant_size)
     for (int i = 0; i < 2; i++) {
         counting c = { 0 };
         reel_var initial[DECODER_STATES];
-        initial_states(t, 0, BATCH, initial);
+        initial_states(t, 0, DECODER_BATCH, initial);
         reel_decode_options o = { .max_length = i ? 40 : 4, .endless = true, .beams = 2 };
-        reel_decoded *found = reel_decode_beam(t, counting_decoder(&c), BATCH, initial, o);
+        reel_decoded *found = reel_decode_beam(t, counting_decoder(&c), DECODER_BATCH, initial, o);
         cr_assert(found, "%s", reel_tape_error(t));
         cr_expect_eq(c.steps, o.max_length);
         nodes[i] = c.nodes;
@@ -572,13 +339,13 @@ static void expect_failure(decode_function how, reel_decode_options options, con
     reel_tape *t = new_tape();
     counting c = { 0 };
     reel_var initial[DECODER_STATES];
-    initial_states(t, 0, BATCH, initial);
-    reel_decoded *found = how(t, counting_decoder(&c), BATCH, initial, options);
+    initial_states(t, 0, DECODER_BATCH, initial);
+    reel_decoded *found = how(t, counting_decoder(&c), DECODER_BATCH, initial, options);
     cr_expect_null(found);
     cr_expect(strstr(reel_tape_error(t), text), "\"%s\", expected \"%s\"", reel_tape_error(t),
               text);
     reel_tape_clear(t);
-    reel_decoded_free(decode(t, how, (reel_decode_options){ .max_length = 3 }));
+    reel_decoded_free(decode_batch(t, how, (reel_decode_options){ .max_length = 3 }));
     expect_clean(t);
 }
 
@@ -593,7 +360,7 @@ Test(decode, bad_options_are_named_and_the_tape_goes_on)
                    "beams is 4, must be a multiple of groups, 3");
     expect_failure(reel_decode_beam, (reel_decode_options){ .length_penalty = -1 },
                    "length_penalty is -1");
-    const int32_t bad[BATCH] = { 1, 4, 0 };
+    const int32_t bad[DECODER_BATCH] = { 1, 4, 0 };
     expect_failure(reel_decode_beam, (reel_decode_options){ .source_lengths = bad },
                    "source_lengths[1] = 4 is outside 0 … 3");
     expect_failure(reel_decode_greedy, (reel_decode_options){ .max_length = -2 },

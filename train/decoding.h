@@ -55,11 +55,15 @@ static inline void reel__decode_call_ends(reel_tape *t)
     reel__forget_site(t);
 }
 
+/* ---- decode_open.c, decode_step.c ----------------------------------------------------------- */
+
 /* Zero options become their defaults; bad ones are an error. Reads the initial states. Whatever it
  * returns, close afterwards. */
 bool reel__decode_open(reel__decoding *, const reel_var initial[]);
 void reel__decode_close(reel__decoding *);
 
+bool reel__decode_read_state(const reel__decoding *, const reel__decode_state *, reel_var,
+                             void *out);
 /* One step from now: log_p and alignment; state[].next. */
 bool reel__decode_evaluate(reel__decoding *);
 /* Row r continues row parent[r] with token[r]. */

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+const int32_t decoder_starts[DECODER_BATCH] = { 0, 2, 3 };
+
 double encoded_at(int b, int i)
 {
     return cos(1.3 * b + 0.7 * i);
@@ -98,4 +100,14 @@ void model_log_p(int b, int32_t start, const int32_t *tokens, int length, double
         log_p[k] = 1.5 * sin((0.37 * code + sum + before) * (k + 1) + context);
     }
     normalise(VOCABULARY, log_p);
+}
+
+reel_decoded *decode_batch(reel_tape *t, decode_function how, reel_decode_options options)
+{
+    counting c = { 0 };
+    reel_var initial[DECODER_STATES];
+    initial_states(t, 0, DECODER_BATCH, initial);
+    options.starts = decoder_starts;
+    options.end = DECODER_END;
+    return how(t, counting_decoder(&c), DECODER_BATCH, initial, options);
 }

@@ -5,7 +5,8 @@
 
 #include "reel.h"
 
-enum { VOCABULARY = 5, SOURCE = 3, DECODER_STATES = 5 };
+enum { VOCABULARY = 5, SOURCE = 3, DECODER_STATES = 5, DECODER_BATCH = 3, DECODER_END = 4 };
+extern const int32_t decoder_starts[DECODER_BATCH];
 
 /* States: a number that all tokens so far go into [rows]; their sum, six times [rows, 2, 3]; the token
  * before the last one, int32 [rows]; the alignment [rows, SOURCE]; the encoder's outputs, constant,
@@ -22,5 +23,10 @@ void initial_states(reel_tape *, int first, int batch, reel_var initial[]);
 /* log p of each next token after `start` and the tokens; and the alignment of that step. */
 void model_log_p(int b, int32_t start, const int32_t *tokens, int length, double *log_p,
                  double *alignment);
+
+/* Decodes the whole batch in one way; NULL, with the tape's error, where that fails. */
+typedef reel_decoded *(*decode_function)(reel_tape *, reel_decoder, int64_t, const reel_var[],
+                                         reel_decode_options);
+reel_decoded *decode_batch(reel_tape *, decode_function how, reel_decode_options);
 
 #endif
