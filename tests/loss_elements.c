@@ -186,6 +186,37 @@ Test(loss_elements, first_and_second_derivatives_are_right)
     }
 }
 
+/* Those that PyTorch lacks. */
+static reel_var the_others(reel_tape *t, void *self)
+{
+    (void)self;
+    const int32_t classes[] = { 1, 0, 2 }, lengths[] = { 2, 0, 3 };
+    const double marks[] = { 1, 0, 0 };
+    reel_var a = reel_find_param(t, "a"), b = reel_find_param(t, "b");
+    reel_var k = reel_indices(t, REEL_SHAPE(3), classes),
+             y = reel_input_f64(t, REEL_SHAPE(3), marks);
+    reel_multi_margin_options worst = { .crammer_singer = true, .squared = true };
+    reel_var loss = reel_multi_margin(a, k, worst);
+    loss = reel_add(loss, reel_contrastive(a, b, y, 3, REEL_REDUCE_SUM));
+    loss = reel_add(loss, reel_masked_mean(reel_mul(a, b), reel_length_mask(t, 3, 3, lengths)));
+    loss = reel_add(loss, reel_smooth_l1(a, b, REEL_ZERO, REEL_REDUCE_MEAN));
+    return reel_add(
+        loss, reel_kl_divergence(reel_log_softmax(a, -1), reel_softmax(b, -1), REEL_REDUCE_SUM));
+}
+
+Test(loss_elements, derivatives_of_those_that_PyTorch_lacks_are_right)
+{
+    reel_tape *t = new_tape();
+    reel_param(t, "a", REEL_SHAPE(3, 3), reel_normal(0, 1));
+    reel_param(t, "b", REEL_SHAPE(3, 3), reel_normal(0, 1));
+    reel_gradcheck_report report;
+    bool passed =
+        reel_gradcheck(t, the_others, NULL, (reel_gradcheck_options){ .order = 2 }, &report);
+    cr_expect(passed, "%zu of %zu differ, worst %g (%s)", report.failed, report.compared,
+              report.worst_relative_error, report.message);
+    expect_clean(t);
+}
+
 /* ---- what PyTorch has no numbers for ------------------------------------------------------- */
 
 Test(loss_elements, crammer_and_singers_hinge_takes_the_worst_rival)

@@ -90,7 +90,7 @@ typedef struct {
      * negative (Keskar et al. 2019), the log-probabilities being taken for the logits; 0 or 1: off */
     double repetition_penalty;
     int no_repeat; /* n: no n tokens in a row occur twice in a hypothesis (Paulus et al. 2018) */
-    /* May set log_p[token] [vocabulary] to -INFINITY to forbid, or change it, after `prefix` of row
+    /* May set log_p[token] [vocabulary] to -INFINITY to forbid, or lower it, after `prefix` of row
      * `row` of the batch. What is left is not normalised again, but for sampling. If nothing is
      * left, a hypothesis is dropped (beam) or ends there. */
     void (*constrain)(void *constrain_self, int64_t row, const int32_t *prefix, int64_t length,

@@ -97,7 +97,7 @@ static bool open_decoding(decoding *g, reel_var encoded, const reel_var initial[
     g->d.decoder = (reel_decoder){ .self = g, .step = step, .states = states + 1 };
     memcpy(g->d.decoder.width, g->prediction.width, sizeof g->d.decoder.width);
     g->d.decoder.width[states] = g->in;
-    g->d.options = (reel_decode_options){ .start = g->options.blank, .end = g->options.blank };
+    g->d.options = (reel_decode_options){ .start = g->options.blank, .endless = true };
     return reel__decode_open(&g->d, state);
 }
 
@@ -166,6 +166,14 @@ static bool all_done(const decoding *g)
     return done == g->d.batch;
 }
 
+/* Known after the first round. */
+static bool check_blank(const decoding *g)
+{
+    return (g->options.blank >= 0 && g->options.blank < g->d.vocabulary) ||
+           FAIL(g, REEL_BAD_INDEX, "blank = %d is outside 0 … %lld", (int)g->options.blank,
+                (long long)g->d.vocabulary - 1);
+}
+
 static bool run(decoding *g)
 {
     if (g->options.max_symbols > INT32_MAX / g->steps) {
@@ -176,7 +184,7 @@ static bool run(decoding *g)
                                  g->options.blank);
     while (g->found && !all_done(g)) {
         show_encoded(g);
-        if (!reel__decode_evaluate(&g->d)) {
+        if (!reel__decode_evaluate(&g->d) || !check_blank(g)) {
             return false;
         }
         for (int64_t row = 0; row < g->d.batch; row++) {
