@@ -1,0 +1,104 @@
+/* Every allocation of the sequence losses and of decoding fails once: an error, no crash, no leak, and
+ * the tape still works afterwards. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "support/decoder.h"
+
+typedef struct {
+    long calls, fail_at; /* requests so far; the one to refuse, -1 for none */
+    size_t held;         /* bytes */
+} failing_memory;
+
+static void *resize(void *self, void *old, size_t old_size, size_t new_size)
+{
+    failing_memory *memory = self;
+    if (new_size == 0) {
+        memory->held -= old ? old_size : 0;
+        free(old);
+        return NULL;
+    }
+    if (memory->calls++ == memory->fail_at) {
+        return NULL;
+    }
+    void *block = realloc(old, new_size);
+    if (block) {
+        memory->held += new_size - old_size;
+    }
+    return block;
+}
+
+/* ---- what is run --------------------------------------------------------------------------- */
+
+static void losses(reel_tape *t)
+{
+    const int32_t label[] = { 1, 1, 2, 3 }, lengths[] = { 4, 3 }, tags[8] = { 0, 1, 2, 3 };
+    reel_var x = reel_param(t, "x", REEL_SHAPE(4, 2, 4), reel_normal(0, 1));
+    reel_var y = reel_param(t, "y", REEL_SHAPE(2, 4, 3, 4), reel_normal(0, 1));
+    reel_crf crf = reel_crf_new(t, "crf", 4);
+    reel_var targets = reel_indices(t, REEL_SHAPE(2, 2), label);
+    reel_var loss = reel_ctc(x, targets, lengths, NULL, (reel_ctc_options){ 0 });
+    loss =
+        reel_add(loss, reel_transducer(y, targets, lengths, NULL, (reel_transducer_options){ 0 }));
+    loss = reel_add(loss, reel_crf_loss(crf, x, reel_indices(t, REEL_SHAPE(4, 2), tags), lengths,
+                                        REEL_REDUCE_MEAN));
+    reel_backward(loss);
+    reel_item(loss);
+    int32_t best[8];
+    reel_crf_viterbi(crf, x, lengths, best, NULL);
+    reel_decoded_free(reel_ctc_greedy(x, lengths, 0));
+    reel_decoded_free(reel_ctc_beam(x, lengths, (reel_ctc_beam_options){ .beams = 9 }));
+}
+
+static void decoding(reel_tape *t)
+{
+    counting c = { 0 };
+    reel_var initial[DECODER_STATES];
+    initial_states(t, 0, 2, initial);
+    reel_decode_options options = { .max_length = 4, .beams = 3, .end = 4, .no_repeat = 2 };
+    reel_decoded_free(reel_decode_beam(t, counting_decoder(&c), 2, initial, options));
+    initial_states(t, 0, 2, initial);
+    reel_decoded_free(reel_decode_sample(t, counting_decoder(&c), 2, initial, options));
+}
+
+/* Returns whether the refused request came up at all. */
+static bool run(void (*program)(reel_tape *), long fail_at)
+{
+    failing_memory memory = { .fail_at = fail_at };
+    reel_tape *t = reel_tape_new((reel_tape_options){
+        .dtype = REEL_F64, .seed = 1, .threads = 1, .allocator = { resize, &memory } });
+    bool refused = true;
+    if (t) {
+        program(t);
+        refused = memory.calls > fail_at;
+        cr_expect_eq(reel_tape_status(t), refused ? REEL_OUT_OF_MEMORY : REEL_OK, "request %ld: %s",
+                     fail_at, reel_tape_error(t));
+        memory.fail_at = -1;
+        reel_tape_clear(t);
+        reel_rewind(t);
+        cr_expect_eq(reel_item(reel_scale(reel_scalar(t, 3), 2)), 6, "request %ld: %s", fail_at,
+                     reel_tape_error(t));
+        reel_tape_free(t);
+    }
+    cr_expect_eq(memory.held, 0, "request %ld: %zu bytes are lost", fail_at, memory.held);
+    return refused;
+}
+
+Test(sequences_out_of_memory, every_request_of_the_losses_may_be_refused)
+{
+    long request = 0;
+    while (run(losses, request)) {
+        request++;
+    }
+    cr_expect_gt(request, 20);
+}
+
+Test(sequences_out_of_memory, every_request_of_decoding_may_be_refused)
+{
+    long request = 0;
+    while (run(decoding, request)) {
+        request++;
+    }
+    cr_expect_gt(request, 20);
+}
