@@ -31,7 +31,7 @@ static reel_optimizer *optimizer_by_name(reel_tape *tape, const char *name, doub
         }
         known[i] = optimizers[i].name;
     }
-    reel__unknown_name(tape, "compile", "optimizer", name, known);
+    reel__fail_unknown(tape, "compile", "optimizer", name, known);
     return NULL;
 }
 

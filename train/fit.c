@@ -61,7 +61,7 @@ static bool update(reel_model *m)
 static bool train_batch(reel_model *m, const char *op, const reel__slice *slice, reel__score *score)
 {
     reel__step step;
-    reel_rewind(m->tape);
+    reel__model_rewind(m);
     if (!reel__batch_loss(m, op, slice, &step)) {
         return false;
     }

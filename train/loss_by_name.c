@@ -145,6 +145,6 @@ const reel__loss *reel__loss_by_name(reel_tape *tape, const char *name)
         }
         known[i] = losses[i].name;
     }
-    reel__unknown_name(tape, "compile", "loss", name, known);
+    reel__fail_unknown(tape, "compile", "loss", name, known);
     return NULL;
 }

@@ -96,6 +96,6 @@ const reel__metric *reel__metric_by_name(reel_tape *tape, const char *name)
         }
         known[i] = metrics[i].name;
     }
-    reel__unknown_name(tape, "compile", "metric", name, known);
+    reel__fail_unknown(tape, "compile", "metric", name, known);
     return NULL;
 }

@@ -158,6 +158,16 @@ bool reel__model_ready(reel_model *model, const char *op)
     return reel_tape_status(model->tape) == REEL_OK;
 }
 
+void reel__model_rewind(reel_model *model)
+{
+    reel_tape *tape = model->tape;
+    uint16_t file = tape->site_file;
+    int32_t line = tape->site_line;
+    reel_rewind(tape);
+    tape->site_file = file;
+    tape->site_line = tape->nested > 0 ? line : 0;
+}
+
 /* ---- forward ------------------------------------------------------------------------------- */
 
 static reel_shape row_of(reel__signal s)

@@ -31,7 +31,7 @@ static int distance(const char *a, const char *b)
     return row[length];
 }
 
-void reel__unknown_name(reel_tape *tape, const char *op, const char *what, const char *name,
+void reel__fail_unknown(reel_tape *tape, const char *op, const char *what, const char *name,
                         const char *const known[])
 {
     char list[700] = "";

@@ -56,7 +56,7 @@ typedef struct {
 const reel__metric *reel__metric_by_name(reel_tape *, const char *name);
 
 /* "there is no loss \"msee\"; did you mean mse? Known: mse, mae, …"; names end with NULL. */
-void reel__unknown_name(reel_tape *, const char *op, const char *what, const char *name,
+void reel__fail_unknown(reel_tape *, const char *op, const char *what, const char *name,
                         const char *const known[]);
 
 /* ---- the model ----------------------------------------------------------------------------- */
@@ -99,6 +99,8 @@ struct reel_model {
 };
 
 bool reel__model_ready(reel_model *, const char *op); /* false for NULL; error unless compiled */
+/* reel_rewind, after which errors are still at the line of the call in progress. */
+void reel__model_rewind(reel_model *);
 /* The outputs for a batch whose x is recorded. */
 reel__signal reel__model_forward(reel_model *, reel_batch *, bool symbols);
 bool reel__data_is_sequence(reel_data);
