@@ -4,6 +4,7 @@
 
 #include "../graph/philox.h"
 #include "interrupt.h"
+#include "progress.h"
 #include "run.h"
 
 enum { BATCH_SIZE = 32 };
@@ -175,7 +176,8 @@ static bool start(reel__fit *f, reel_data x, reel_data y)
     f->public.batches = (f->train.rows + f->batch_size - 1) / f->batch_size;
     f->public.name = f->names;
     f->public.value = f->values;
-    return reel__history_new(m, f->public.epochs) != NULL;
+    return reel__progress(m->tape, o, &f->progress) &&
+           reel__history_new(m, f->public.epochs) != NULL;
 }
 
 static bool run(reel__fit *f)

@@ -76,7 +76,7 @@ REEL_API const double *reel_history_series(const reel_history *, const char *nam
 REEL_API const reel_history *reel_model_history(const reel_model *);
 REEL_API void reel_history_print(const reel_history *, FILE *); /* one line an epoch */
 
-/* ---- callbacks (callbacks.h has ready ones) ------------------------------------------------- */
+/* ---- callbacks --------------------------------------------------------------------------------- */
 
 /* What hooks see. */
 typedef struct reel_training {
@@ -109,6 +109,81 @@ typedef struct {
     reel_status (*on_validation_end)(void *self, reel_training *);
 } reel_callback;
 #define REEL_MAX_CALLBACKS 12
+
+/* ---- ready callbacks ---------------------------------------------------------------------------- */
+
+/* reel_fit_options.callbacks = { reel_early_stopping(m, (reel_early_stopping_options){ .patience = 5 }) }
+ * They live as long as the model and belong to one fit at a time. An option out of range leaves an
+ * error on the tape, so that the fit does not start.
+ *
+ * What .monitor names is looked for in the logs at each epoch's end; NULL is "val_loss", or "loss"
+ * without validation; a name that is not there makes the fit fail. It should fall, unless .maximize is
+ * set or its name ends in "acc", "accuracy" or "auc". */
+
+/* Ends training when there was no improvement for `patience` epochs (callback_stop.c). */
+typedef struct {
+    const char *monitor;
+    bool maximize;
+    int patience;      /* as Keras: with 0 the first epoch without improvement is the last */
+    double min_delta;  /* less is no improvement; ≥ 0 */
+    bool restore_best; /* parameters of the best epoch come back at the end */
+    int start_from_epoch;
+} reel_early_stopping_options;
+REEL_API reel_callback reel_early_stopping(reel_model *, reel_early_stopping_options);
+
+/* Ends training after a batch whose loss is NaN or infinite (callback_stop.c). */
+REEL_API reel_callback reel_terminate_on_nan(reel_model *);
+
+/* Multiplies the rate by `factor` after `patience` epochs without improvement, and logs
+ * "learning_rate" (callback_rate.c). */
+typedef struct {
+    const char *monitor;
+    bool maximize;
+    double factor;    /* in (0, 1); 0: 0.1 */
+    int patience;     /* 0: 10 */
+    double min_delta; /* 0: 1e-4 */
+    int cooldown;     /* epochs after a reduction that do not count */
+    double min_lr;
+} reel_reduce_lr_options;
+REEL_API reel_callback reel_reduce_lr_on_plateau(reel_model *, reel_reduce_lr_options);
+
+/* Sets the rate before each epoch to schedule(self, epoch from 0, rate now), and logs "learning_rate"
+ * (callback_rate.c). */
+typedef double (*reel_epoch_schedule)(void *self, int epoch, double lr);
+REEL_API reel_callback reel_lr_scheduler(reel_model *, reel_epoch_schedule, void *self);
+
+/* A line of numbers per epoch under a header of names; a failed write (a full disk) fails the fit
+ * (callback_csv.c). */
+typedef struct {
+    bool append;    /* to a file that is there; no second header */
+    char separator; /* 0: ',' */
+} reel_csv_logger_options;
+REEL_API reel_callback reel_csv_logger(reel_model *, const char *path, reel_csv_logger_options);
+
+/* Saves after each epoch, or after each that is the best so far (callback_save.c). */
+typedef reel_status (*reel_save_fn)(void *self, reel_tape *, const char *path);
+typedef struct {
+    const char *monitor;
+    bool maximize;
+    bool best_only;
+    int every; /* epochs; 0: 1 */
+    reel_save_fn save;
+    void *self; /* of .save */
+} reel_model_checkpoint_options;
+/* In the path {epoch} stands for the epoch's number, from 1, and {epoch:03} for 3 digits of it. */
+REEL_API reel_callback reel_model_checkpoint(reel_model *, const char *path,
+                                             reel_model_checkpoint_options);
+
+/* Scalars of every epoch as event files that TensorBoard reads; also, where asked for, histograms of
+ * all parameters and the model's graph. Training goes to LOG_DIR/train, numbers named "val_…" to
+ * LOG_DIR/validation, both named as Keras does: "epoch_loss" (callback_tensorboard.c). */
+typedef struct {
+    int histograms_every; /* epochs; 0: never */
+    bool graph;
+    int batches_every; /* also "batch_loss" after every so many updates; 0: never */
+} reel_tensorboard_options;
+REEL_API reel_callback reel_tensorboard(reel_model *, const char *log_dir,
+                                        reel_tensorboard_options);
 
 /* ---- fit (fit.c) --------------------------------------------------------------------------- */
 

@@ -301,13 +301,31 @@ reel__signal reel__model_forward(reel_model *model, reel_batch *batch, bool symb
     return forward(model, (reel__signal){ batch->x, sequence, batch->lengths }, false);
 }
 
+bool reel__model_build_from_input(reel_model *model)
+{
+    if (!model->build && !model->built) {
+        const reel_layer_spec *first = &model->layer[0].spec;
+        if (first->input.rank > 0) {
+            reel_model_build(model, first->input, first->kind == REEL_LAYER_EMBEDDING);
+        }
+    }
+    return model->built;
+}
+
+int64_t reel__layer_parameters(const reel_model *model, const reel__model_layer *layer)
+{
+    int64_t count = 0;
+    for (size_t i = layer->first_param; i < layer->end_param; i++) {
+        count += reel_shape_size(reel_shape_of(reel_param_at(model->tape, i)));
+    }
+    return count;
+}
+
 int64_t reel_model_parameters(const reel_model *model)
 {
     int64_t count = 0;
     for (int k = 0; model && model->built && k < model->count; k++) {
-        for (size_t i = model->layer[k].first_param; i < model->layer[k].end_param; i++) {
-            count += reel_shape_size(reel_shape_of(reel_param_at(model->tape, i)));
-        }
+        count += reel__layer_parameters(model, &model->layer[k]);
     }
     return count;
 }

@@ -146,6 +146,17 @@ REEL_API reel_status reel_model_build(reel_model *, reel_shape row, bool symbols
 /* Numbers in the model's parameters; 0 before it is built. */
 REEL_API int64_t reel_model_parameters(const reel_model *);
 
+/* ---- seeing (model_summary.c, model_plot.c) ------------------------------------------------- */
+
+/* Keras's table: layers, output shapes, parameters and their sum. "?" stands for what only the first
+ * data will tell. Of a functional model: the tape's parameters. */
+REEL_API void reel_summary(reel_model *, FILE *);
+
+/* A picture of the layers through Graphviz, by the path's ending: .svg, .png, .pdf, or .dot for the
+ * source alone. Without Graphviz the source is left beside it, and the error (REEL_UNSUPPORTED) says
+ * how to go on. */
+REEL_API reel_status reel_plot_model(reel_model *, const char *path);
+
 #ifdef __cplusplus
 }
 #endif

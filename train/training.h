@@ -105,6 +105,10 @@ void reel__model_rewind(reel_model *);
 reel__signal reel__model_forward(reel_model *, reel_batch *, bool symbols);
 bool reel__data_is_sequence(reel_data);
 
+/* Builds from the .input of the first layer, where it has one; true when the model is built. */
+bool reel__model_build_from_input(reel_model *);
+int64_t reel__layer_parameters(const reel_model *, const reel__model_layer *);
+
 /* ---- batches (batch.c) --------------------------------------------------------------------- */
 
 /* Rows of the data. */
