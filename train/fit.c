@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "../graph/philox.h"
 #include "interrupt.h"
 #include "progress.h"
 #include "run.h"
@@ -10,26 +9,6 @@
 enum { BATCH_SIZE = 32 };
 
 /* ---- order of the rows --------------------------------------------------------------------- */
-
-/* A number in 0 … n - 1. */
-static int64_t draw_below(uint64_t seed, uint64_t stream, uint64_t block, int64_t n)
-{
-    return (int64_t)(reel__philox_uniform(reel__philox(seed, stream, block), 0) * (double)n);
-}
-
-/* Each epoch's order depends on the seed and its number alone, so that training goes on as it would
- * have (Fisher & Yates 1938). */
-static void shuffle(int64_t order[], int64_t n, uint64_t seed, int epoch)
-{
-    for (int64_t i = 0; i < n; i++) {
-        order[i] = i;
-    }
-    for (int64_t i = n - 1; i > 0; i--) {
-        int64_t j = draw_below(seed, (uint64_t)epoch, (uint64_t)i, i + 1), other = order[j];
-        order[j] = order[i];
-        order[i] = other;
-    }
-}
 
 static bool put_in_order(reel__fit *f)
 {
@@ -40,7 +19,7 @@ static bool put_in_order(reel__fit *f)
     if (order) {
         uint64_t seed = f->options->seed;
         seed = seed ? seed : reel_tape_options_of(m->tape).seed;
-        shuffle(order, f->train.rows, seed, f->public.epoch);
+        reel_shuffle(order, f->train.rows, seed, f->public.epoch);
     }
     return order || f->options->no_shuffle;
 }
