@@ -1,6 +1,7 @@
 /* Callbacks: what ready ones do to training, what hooks see, and what happens when one fails. */
 #define _POSIX_C_SOURCE 200809L
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "reel.h"
+#include "train/events.h"
 
 enum { ROWS = 24 };
 
@@ -265,6 +267,108 @@ Test(callbacks, model_checkpoint_saves_the_best_epochs_under_their_number)
     cr_expect_str_eq(all.last, "m-12.safetensors");
     cr_expect_eq(best.calls, 3, "4, 3.9 and the first");
     cr_expect_str_eq(best.last, "best-005");
+    reel_tape_free(t);
+}
+
+/* ---- TensorBoard ------------------------------------------------------------------------------------ */
+
+/* The check value of the polynomial's catalogue (Koopman 2002), and iSCSI's 32 zeros (RFC 3720). */
+Test(callbacks, checksums_of_event_files_are_crc32c)
+{
+    static const unsigned char zeros[32] = { 0 };
+    cr_expect_eq(reel__crc32c("123456789", 9), 0xe3069283u);
+    cr_expect_eq(reel__crc32c(zeros, 32), 0x8a9136aau);
+}
+
+static uint64_t little_endian(const unsigned char *bytes, int n)
+{
+    uint64_t v = 0;
+    while (n-- > 0) {
+        v = v << 8 | bytes[n];
+    }
+    return v;
+}
+
+static uint32_t unmasked(uint64_t masked)
+{
+    uint32_t rotated = (uint32_t)masked - 0xa282ead8u;
+    return rotated >> 17 | rotated << 15;
+}
+
+/* Walks the records; counts those whose message holds the text. */
+static int records_with(const unsigned char *at, const unsigned char *end, const char *text)
+{
+    int found = 0;
+    while (at < end) {
+        cr_assert(end - at >= 12);
+        uint64_t length = little_endian(at, 8);
+        cr_assert_eq(reel__crc32c(at, 8), unmasked(little_endian(at + 8, 4)));
+        at += 12;
+        cr_assert((uint64_t)(end - at) >= length + 4);
+        cr_assert_eq(reel__crc32c(at, length), unmasked(little_endian(at + length, 4)));
+        for (size_t i = 0; i + strlen(text) <= length; i++) {
+            if (memcmp(at + i, text, strlen(text)) == 0) {
+                found++;
+                break;
+            }
+        }
+        at += length + 4;
+    }
+    return found;
+}
+
+static size_t read_event_file(const char *dir, unsigned char *out, size_t room)
+{
+    char path[300] = "";
+    DIR *folder = opendir(dir);
+    cr_assert_not_null(folder, "%s", dir);
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        if (strncmp(entry->d_name, "events.out.tfevents.", 20) == 0) {
+            snprintf(path, sizeof path, "%.40s/%.200s", dir, entry->d_name);
+        }
+    }
+    closedir(folder);
+    FILE *file = fopen(path, "rb");
+    cr_assert_not_null(file, "%s", path);
+    size_t n = fread(out, 1, room, file);
+    fclose(file);
+    unlink(path);
+    rmdir(dir);
+    return n;
+}
+
+Test(callbacks, tensorboard_writes_records_with_scalars_histograms_and_the_graph)
+{
+    static unsigned char bytes[65536];
+    reel_model *m;
+    reel_tape *t = setup(&m, 0.1);
+    char dir[] = "/tmp/reel_board_XXXXXX", part[64];
+    cr_assert_not_null(mkdtemp(dir));
+    reel_tensorboard_options board = { .histograms_every = 2, .graph = true, .batches_every = 3 };
+    reel_fit_options options = { .epochs = 4, .batch_size = 9, .validation_split = 0.25 };
+    options.callbacks[0] = reel_tensorboard(m, dir, board);
+    reel_history *h = reel_fit(m, X, Y, options);
+    cr_assert_not_null(h, "%s", reel_tape_error(t));
+    snprintf(part, sizeof part, "%s/train", dir);
+    const unsigned char *end = bytes + read_event_file(part, bytes, sizeof bytes);
+    cr_expect_eq(records_with(bytes, end, "brain.Event:2"), 1);
+    cr_expect_eq(records_with(bytes, end, "epoch_loss"), 4);
+    cr_expect_eq(records_with(bytes, end, "batch_loss"), 2);
+    cr_expect_eq(records_with(bytes, end, "layer_0.W"), 2);
+    cr_expect_eq(records_with(bytes, end, "Placeholder"), 1);
+    float loss = (float)h->loss[3];
+    char value[5] = { 0x15 };
+    memcpy(value + 1, &loss, sizeof loss);
+    cr_expect_eq(
+        records_with(bytes, end, (char[6]){ value[0], value[1], value[2], value[3], value[4] }), 1);
+    snprintf(part, sizeof part, "%s/validation", dir);
+    end = bytes + read_event_file(part, bytes, sizeof bytes);
+    cr_expect_eq(records_with(bytes, end, "epoch_loss"), 4);
+    rmdir(dir);
+    options.callbacks[0] = reel_tensorboard(m, "/dev/null/logs", board);
+    cr_expect_null(reel_fit(m, X, Y, options));
+    cr_expect(strstr(reel_tape_error(t), "callback tensorboard failed in on_train_begin"), "%s",
+              reel_tape_error(t));
     reel_tape_free(t);
 }
 
