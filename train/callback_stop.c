@@ -112,7 +112,7 @@ reel_callback reel_early_stopping(reel_model *model, reel_early_stopping_options
 static reel_status look_for_nan(void *self, reel_training *t)
 {
     (void)self;
-    if (!isfinite(reel_training_log(t, "loss"))) {
+    if (!isfinite(t->batch_loss)) {
         t->stop = true;
     }
     return REEL_OK;

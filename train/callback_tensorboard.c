@@ -105,7 +105,7 @@ static reel_status batch_end(void *self, reel_training *t)
     int every = b->options.batches_every;
     set_time(b);
     if (every > 0 && t->step % every == 0 &&
-        !reel__events_scalar(&b->train, t->step, "batch_loss", reel_training_log(t, "loss"))) {
+        !reel__events_scalar(&b->train, t->step, "batch_loss", t->batch_loss)) {
         return fail(b, t, "write");
     }
     return REEL_OK;

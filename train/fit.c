@@ -38,7 +38,8 @@ static bool update(reel_model *m)
     return reel_optimizer_step(m->optimizer) == REEL_OK;
 }
 
-static bool train_batch(reel_model *m, const char *op, const reel__slice *slice, reel__score *score)
+static bool train_batch(reel_model *m, const char *op, const reel__slice *slice, reel__score *score,
+                        double *loss)
 {
     reel__step step;
     reel__model_rewind(m);
@@ -49,7 +50,9 @@ static bool train_batch(reel_model *m, const char *op, const reel__slice *slice,
         reel_keep(step.output.v);
     }
     reel_backward(step.loss);
-    return update(m) && reel__score_add(m, score, &step);
+    bool good = update(m) && reel__score_add(m, score, &step);
+    *loss = good ? reel_item(step.loss) : NAN;
+    return good;
 }
 
 static void log_score(reel__fit *f, const reel__score *score, const char *const names[])
@@ -74,7 +77,8 @@ static bool run_batches(reel__fit *f, const char *const names[])
         int64_t left = f->train.rows - slice.begin;
         slice.rows = left < f->batch_size ? left : f->batch_size;
         f->public.batch = b;
-        good = reel__call_hooks(f, REEL__BATCH_BEGIN) && train_batch(m, "fit", &slice, &score);
+        good = reel__call_hooks(f, REEL__BATCH_BEGIN) &&
+               train_batch(m, "fit", &slice, &score, &f->public.batch_loss);
         if (!good) {
             break;
         }
@@ -208,6 +212,7 @@ double reel_train_on_batch(reel_model *model, reel_data x, reel_data y)
     }
     reel_tape *tape = model->tape;
     reel__score score = { 0 };
+    double loss = NAN;
     reel__slice train, validation;
     reel_fit_options options = { .batch_size = reel_data_rows(x) };
     bool training = reel_is_training(tape);
@@ -217,10 +222,10 @@ double reel_train_on_batch(reel_model *model, reel_data x, reel_data y)
     if (good) {
         reel_set_training(tape, true);
         reel_zero_grad(tape);
-        good = train_batch(model, "train_on_batch", &train, &score);
+        good = train_batch(model, "train_on_batch", &train, &score, &loss);
         reel_set_training(tape, training);
         reel_rewind(tape);
     }
     tape->nested--;
-    return good ? reel__score_loss(&score) : NAN;
+    return loss;
 }

@@ -84,7 +84,8 @@ typedef struct reel_training {
     int epoch, epochs;      /* epoch: from 0 */
     int64_t batch, batches; /* batch: from 0, of this epoch */
     int64_t step;           /* updates made by this fit */
-    int count; /* logs so far: of the batch in on_batch_end, of the epoch in the others */
+    double batch_loss; /* of the latest batch alone; the logs are means over the epoch so far */
+    int count;         /* logs so far: of the batch in on_batch_end, of the epoch in the others */
     const char *const *name;
     const double *value;
     bool stop;         /* set it: training ends after this batch or epoch */
