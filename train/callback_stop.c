@@ -92,14 +92,15 @@ reel_callback reel_early_stopping(reel_model *model, reel_early_stopping_options
     }
     reel_tape *tape = model->tape;
     early_stopping *s = reel__tape_store(tape, sizeof *s);
+    if (s) {
+        *s = (early_stopping){ .tape = tape, .options = o };
+    }
     if (!s || !reel__tape_on_free(tape, release, s) ||
         !reel__check_option(tape, name, "patience", o.patience, o.patience >= 0, "at least 0") ||
         !reel__check_option(tape, name, "min_delta", o.min_delta, o.min_delta >= 0, "at least 0") ||
         !reel__monitor_init(tape, &s->monitor, o.monitor, o.maximize, o.min_delta)) {
         return (reel_callback){ 0 };
     }
-    s->tape = tape;
-    s->options = o;
     return (reel_callback){ .name = name,
                             .self = s,
                             .on_train_begin = begin,

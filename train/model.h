@@ -52,8 +52,9 @@ typedef enum { REEL_MERGE_CONCAT, REEL_MERGE_SUM, REEL_MERGE_MUL, REEL_MERGE_MEA
 /* What the macros below make; each says which fields it reads. All read .name and .input. */
 typedef struct reel_layer_spec {
     reel_layer_kind kind;
-    int64_t units; /* the macro's first argument where it is a size */
-    double rate;   /* … where it is a probability */
+    int64_t vocabulary; /* of the embedding: how many symbols there are */
+    int64_t units;      /* the macro's first argument where it is a size */
+    double rate;        /* … where it is a probability */
     const struct reel_layer_spec *inner;
     /* [rows, steps, width] of the outputs rather than the last step's, [rows, width] */
     bool return_sequences;
@@ -66,7 +67,6 @@ typedef struct reel_layer_spec {
     double forget_bias;         /* of the LSTM */
     double dropout;             /* on the inputs of a recurrent layer, while training */
     double epsilon;             /* of layer norm; 0: 1e-5 */
-    int64_t vocabulary;         /* of the embedding: how many symbols there are */
     bool mask_zero;             /* of the embedding: symbol 0 has the vector zero */
     reel_merge merge;           /* of the bidirectional layer */
     reel_cell (*cell)(reel_tape *, const char *name, int64_t in, void *self);
