@@ -174,7 +174,7 @@ static bool check_bidirectional(reel_tape *tape, const reel_layer_spec *spec, co
                   name);
         return false;
     }
-    if ((unsigned)spec->merge > REEL_MERGE_MEAN) {
+    if ((unsigned)spec->merge > REEL_BOTH_MEAN) {
         reel_fail(tape, REEL_BAD_ARGUMENT, "Bidirectional", "%s: there is no merge %d", name,
                   (int)spec->merge);
         return false;
@@ -195,14 +195,14 @@ static bool make_bidirectional(reel__model_layer *layer, reel__signal in)
     return layer->cell.step && layer->backward.step;
 }
 
-static reel_var merge(reel_merge how, reel_var a, reel_var b)
+static reel_var merge(reel_both how, reel_var a, reel_var b)
 {
     switch (how) {
-    case REEL_MERGE_SUM:
+    case REEL_BOTH_SUM:
         return reel_add(a, b);
-    case REEL_MERGE_MUL:
+    case REEL_BOTH_MUL:
         return reel_mul(a, b);
-    case REEL_MERGE_MEAN:
+    case REEL_BOTH_MEAN:
         return reel_scale(reel_add(a, b), 0.5);
     default:
         return reel_concat(-1, a, b);
