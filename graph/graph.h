@@ -42,6 +42,9 @@ extern "C" {
     X(REEL_NOT_FINITE, "NaN or infinity out of finite numbers")                                    \
     X(REEL_OUT_OF_MEMORY, "out of memory")                                                         \
     X(REEL_MEMORY_LIMIT, "memory limit exceeded")                                                  \
+    X(REEL_FILE_ERROR, "the system refused to read or write the file")                             \
+    X(REEL_BAD_FILE, "the file is damaged or not what it should be")                               \
+    X(REEL_UNSUPPORTED, "of a kind that this build does not know")                                 \
     X(REEL_INTERNAL, "a check of the library's own failed")
 
 typedef enum {
