@@ -41,6 +41,42 @@ REEL_API reel_status reel_onnx_export(reel_tape *, int n_inputs, const reel_var 
                                       const reel_var outputs[], const char *path,
                                       reel_onnx_options);
 
+/* ---- import ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    /* goes before the name of every parameter: needed where the file's names exist already */
+    const char *prefix;
+    /* initialisers are recorded as data at each run, rather than being parameters of the tape */
+    bool constant;
+} reel_onnx_load_options;
+
+typedef struct reel_onnx reel_onnx;
+
+/* Reads a model. Floating initialisers with axes become parameters under their names; integers, and
+ * what shapes are computed from, stay outside the tape. Refused with NULL and an error: a damaged
+ * file, a name used twice, an input that nothing produces, a cycle, dimensions whose product
+ * overflows or that the data do not fill, data outside the model's folder, an operator that reel has
+ * no form of (named with its node). Known operators: element-wise ones, MatMul, Gemm, reductions,
+ * Softmax, what changes shapes, Gather, LayerNormalization, RNN, LSTM, GRU, Scan; io/onnx_nodes.c
+ * has the table. reel_onnx_parse reads the same from memory; it has no folder, so external data are
+ * refused. */
+REEL_API reel_onnx *reel_onnx_load(reel_tape *, const char *path, reel_onnx_load_options);
+REEL_API reel_onnx *reel_onnx_parse(reel_tape *, const void *bytes, size_t size,
+                                    reel_onnx_load_options);
+REEL_API void reel_onnx_free(reel_onnx *);
+
+/* The inputs a caller gives: those of the graph without an initialiser. NULL outside the range. */
+REEL_API int reel_onnx_input_count(const reel_onnx *);
+REEL_API const char *reel_onnx_input_name(const reel_onnx *, int);
+REEL_API int reel_onnx_output_count(const reel_onnx *);
+REEL_API const char *reel_onnx_output_name(const reel_onnx *, int);
+
+/* Records the model's operators on the tape, on inputs of any shapes that fit; integer inputs are
+ * index tensors. Works again after each rewind. What comes out is differentiable, as all that is
+ * recorded. Booleans are 1 and 0. */
+REEL_API reel_status reel_onnx_run(reel_onnx *, int n_inputs, const reel_var inputs[],
+                                   int n_outputs, reel_var outputs[]);
+
 #ifdef __cplusplus
 }
 #endif

@@ -242,11 +242,17 @@ static const char *is_all_low(op_call *c, bool keep)
 /* A row of -infinity: ONNX leaves NaN, reel says what the probability of nothing is. */
 static const char *softmax(op_call *c)
 {
+    if (c->y->size == 0) {
+        return identity(c);
+    }
     return three(c, "Where", is_all_low(c, true), number(c, 0), along_axis(c, "Softmax"));
 }
 
 static const char *log_softmax(op_call *c)
 {
+    if (c->y->size == 0) {
+        return identity(c);
+    }
     return three(c, "Where", is_all_low(c, true), number(c, -INFINITY),
                  along_axis(c, "LogSoftmax"));
 }
@@ -266,6 +272,9 @@ static const char *extremum(op_call *c)
 static const char *logsumexp(op_call *c)
 {
     bool keep = reel__listed_int(c->y, "keep");
+    if (reel__listed_input(c->list, c->y, 0)->size == 0) {
+        return reel__onnx_filled(c->g, &c->y->shape, -INFINITY);
+    }
     const char *m = reduced(c, "ReduceMax", true);
     const char *shifted =
         two(c, "Sub", c->x[0], three(c, "Where", one(c, "IsInf", m), number(c, 0), m));
@@ -476,16 +485,21 @@ static const char *scatter_rows(op_call *c)
     return add_rows(c, reel__onnx_filled(c->g, &c->y->shape, 0), c->x[1], c->x[0]);
 }
 
-/* Every row's index compared with 0, 1, …: true where the element lies. */
+/* 1 where the element of a row lies, 0 elsewhere; float, since runtimes know OneHot of few types,
+ * and with an axis more than it takes, since they know none of a single index. */
 static const char *hits(op_call *c, const char *indices, int64_t length)
 {
-    int64_t *range = reel__arena_take(c->g->tape, &c->g->arena, (size_t)length * 8 + 8);
-    c->g->failed = c->g->failed || range == NULL;
-    for (int64_t i = 0; range && i < length; i++) {
-        range[i] = i;
+    static const float off_on[] = { 0, 1 };
+    if (length == 0) {
+        return reel__onnx_filled(c->g, &c->y->shape, 0);
     }
-    return two(c, "Equal", cast(c, with_last_axis(c, indices), REEL__ONNX_INT64),
-               reel__onnx_ints(c->g, range ? (int)length : 0, range));
+    const char *values = reel__onnx_tensor(c->g, reel__onnx_text(c->g, "off_on_%u", c->g->names++),
+                                           REEL__ONNX_FLOAT, &(reel_shape){ 1, { 2 } }, off_on);
+    bool single = c->y->shape.rank == 1;
+    indices = cast(c, indices, REEL__ONNX_INT64);
+    const char *rows = single ? ints(c, "Unsqueeze", indices, 1, (int64_t[]){ 0 }) : indices;
+    const char *y = three(c, "OneHot", rows, reel__onnx_ints(c->g, 1, &length), values);
+    return single ? ints(c, "Squeeze", y, 1, (int64_t[]){ 0 }) : y;
 }
 
 static const char *one_hot(op_call *c)
@@ -502,8 +516,9 @@ static const char *pick(op_call *c)
 
 static const char *pick_transpose(op_call *c)
 {
-    return three(c, "Where", hits(c, c->x[1], reel__listed_int(c->y, "length")),
-                 with_last_axis(c, c->x[0]), number(c, 0));
+    const char *at = hits(c, c->x[1], reel__listed_int(c->y, "length"));
+    return three(c, "Where", cast(c, at, REEL__ONNX_BOOL), with_last_axis(c, c->x[0]),
+                 number(c, 0));
 }
 
 /* ---- without inputs -------------------------------------------------------------------------- */

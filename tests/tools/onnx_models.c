@@ -194,6 +194,64 @@ static void draw_model(const char *directory, int number)
     reel_tape_free(t);
 }
 
+/* ---- import ---------------------------------------------------------------------------------- */
+
+static reel_var read_tensor(reel_tape *t, FILE *in, const char *wanted)
+{
+    char name[256], kind;
+    reel_shape shape = { 0 };
+    rewind(in);
+    while (fscanf(in, "%255s %c %d", name, &kind, &shape.rank) == 3) {
+        for (int i = 0; i < shape.rank; i++) {
+            if (fscanf(in, "%" SCNd64, &shape.dim[i]) != 1) {
+                exit(1);
+            }
+        }
+        size_t n = (size_t)reel_shape_size(shape);
+        double *numbers = malloc((n + 1) * sizeof *numbers);
+        int32_t *indices = malloc((n + 1) * sizeof *indices);
+        for (size_t i = 0; i < n && fscanf(in, "%lf", &numbers[i]) == 1; i++) {
+            indices[i] = kind == 'i' ? (int32_t)numbers[i] : 0;
+        }
+        reel_var v = { t, 0 };
+        if (strcmp(name, wanted) == 0) {
+            v = kind == 'i' ? reel_indices(t, shape, indices) : reel_input_f64(t, shape, numbers);
+        }
+        free(numbers);
+        free(indices);
+        if (v.id) {
+            return v;
+        }
+    }
+    fprintf(stderr, "no numbers for the input %s\n", wanted);
+    exit(1);
+}
+
+static bool run_model(const char *path)
+{
+    char beside[1024];
+    snprintf(beside, sizeof beside, "%.*s.in", (int)(strlen(path) - strlen(".onnx")), path);
+    FILE *in = fopen(beside, "r");
+    reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
+    reel_onnx *model = reel_onnx_load(t, path, (reel_onnx_load_options){ 0 });
+    reel_var x[MOST], y[MOST];
+    int inputs = reel_onnx_input_count(model), outputs = reel_onnx_output_count(model);
+    for (int i = 0; in && i < inputs && i < MOST; i++) {
+        x[i] = read_tensor(t, in, reel_onnx_input_name(model, i));
+    }
+    reel_onnx_run(model, inputs, x, outputs, y);
+    for (int i = 0; reel_tape_status(t) == REEL_OK && i < outputs; i++) {
+        print_tensor(stdout, reel_onnx_output_name(model, i), y[i]);
+    }
+    bool fine = check(t, path);
+    reel_onnx_free(model);
+    reel_tape_free(t);
+    if (in) {
+        fclose(in);
+    }
+    return fine;
+}
+
 int main(int count, char **words)
 {
     if (count == 3 && strcmp(words[1], "samples") == 0) {
@@ -203,6 +261,8 @@ int main(int count, char **words)
         for (int i = 0; i < atoi(words[3]); i++) {
             draw_model(words[2], i);
         }
+    } else if (count == 3 && strcmp(words[1], "run") == 0) {
+        return !run_model(words[2]);
     } else {
         fprintf(stderr, "usage: onnx_models samples DIR | draw DIR COUNT SEED | run MODEL.onnx\n");
         return 2;
