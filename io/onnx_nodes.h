@@ -1,0 +1,42 @@
+/* onnx_nodes.h: the operators that have a file of their own, and how they give what they made. Not
+ * installed. */
+#ifndef REEL_ONNX_NODES_H
+#define REEL_ONNX_NODES_H
+
+#include "onnx_model.h"
+
+/* False when v is poisoned. An output that the node does not have is dropped. */
+bool reel__onnx_put(reel__onnx_run *, int output, reel_var v);
+bool reel__onnx_put_whole(reel__onnx_run *, reel_shape, const int64_t *);
+const int64_t *reel__onnx_list(reel__onnx_run *, int input, const char *attribute, int *n);
+
+/* onnx_shapes.c */
+bool reel__onnx_concat(reel__onnx_run *);
+bool reel__onnx_constant_node(reel__onnx_run *);
+bool reel__onnx_constant_of_shape(reel__onnx_run *);
+bool reel__onnx_expand(reel__onnx_run *);
+bool reel__onnx_flatten(reel__onnx_run *);
+bool reel__onnx_pad(reel__onnx_run *);
+bool reel__onnx_reshape(reel__onnx_run *);
+bool reel__onnx_shape(reel__onnx_run *);
+bool reel__onnx_slice(reel__onnx_run *);
+bool reel__onnx_split(reel__onnx_run *);
+bool reel__onnx_squeeze(reel__onnx_run *);
+bool reel__onnx_transpose(reel__onnx_run *);
+bool reel__onnx_unsqueeze(reel__onnx_run *);
+
+/* onnx_reductions.c */
+bool reel__onnx_argmax(reel__onnx_run *);
+bool reel__onnx_cumsum(reel__onnx_run *);
+bool reel__onnx_gather(reel__onnx_run *);
+bool reel__onnx_gather_elements(reel__onnx_run *);
+bool reel__onnx_one_hot(reel__onnx_run *);
+bool reel__onnx_reduce(reel__onnx_run *);
+bool reel__onnx_scatter(reel__onnx_run *);
+bool reel__onnx_softmax(reel__onnx_run *);
+
+/* onnx_recurrent.c, onnx_scan.c */
+bool reel__onnx_recurrent(reel__onnx_run *);
+bool reel__onnx_scan(reel__onnx_run *);
+
+#endif

@@ -1,0 +1,391 @@
+/* onnx_shapes.c: ONNX operators that change shapes, for variables and for the whole numbers that
+ * shapes are computed from. */
+#ifdef REEL_HAVE_PROTOBUF_C
+#include <string.h>
+
+#include "../ops/ops.h"
+#include "onnx_nodes.h"
+
+typedef reel__onnx_run run;
+
+static bool is_whole(const run *c, int input)
+{
+    return reel__onnx_has(c, input) && c->x[input].kind == REEL__ONNX_WHOLE;
+}
+
+static int64_t *room(run *c, int64_t n)
+{
+    return reel__arena_take(c->model->tape, &c->model->running, (size_t)n * 8 + 8);
+}
+
+static bool bad(run *c, const char *why)
+{
+    return reel__onnx_fail(c, REEL_UNSUPPORTED, "%s", why);
+}
+
+static reel_shape shape_of(run *c, int input)
+{
+    return is_whole(c, input) ? c->x[input].shape : reel_shape_of(reel__onnx_var(c, input));
+}
+
+/* -1 when it is out of range */
+static int64_t axis_of(run *c, int64_t axis, int rank)
+{
+    int64_t found = axis < 0 ? axis + rank : axis;
+    if (found < 0 || found >= rank) {
+        reel__onnx_fail(c, REEL_BAD_SHAPE, "axis %lld of %d", (long long)axis, rank);
+        return -1;
+    }
+    return found;
+}
+
+/* The input itself, of another shape. */
+static bool put_reshaped(run *c, reel_shape shape)
+{
+    if (!is_whole(c, 0)) {
+        bool fine = reel__onnx_put(c, 0, reel_reshape(reel__onnx_var(c, 0), shape));
+        c->y[0].truth = c->x[0].truth;
+        return fine;
+    }
+    return reel_shape_size(shape) == reel_shape_size(c->x[0].shape)
+               ? reel__onnx_put_whole(c, shape, c->x[0].whole)
+               : bad(c, "sizes differ");
+}
+
+/* ---- constants ------------------------------------------------------------------------------- */
+
+bool reel__onnx_constant_node(run *c)
+{
+    reel__onnx_data data;
+    const Onnx__AttributeProto *a;
+    if ((a = reel__onnx_attribute(c->node, "value")) && a->t) {
+        if (!reel__onnx_data_of(c->model->tape, "onnx_run", &c->model->running, a->t,
+                                c->model->folder, &data)) {
+            return false;
+        }
+        c->y[0] = reel__onnx_constant(c->model, &data);
+        return true;
+    }
+    if ((a = reel__onnx_attribute(c->node, "value_int"))) {
+        return reel__onnx_put_whole(c, REEL_SHAPE(), &a->i);
+    }
+    if ((a = reel__onnx_attribute(c->node, "value_ints"))) {
+        return reel__onnx_put_whole(c, REEL_SHAPE((int64_t)a->n_ints),
+                                    a->n_ints ? a->ints : room(c, 0));
+    }
+    if ((a = reel__onnx_attribute(c->node, "value_float"))) {
+        return reel__onnx_put(c, 0, reel_scalar(c->model->tape, (double)a->f));
+    }
+    if ((a = reel__onnx_attribute(c->node, "value_floats"))) {
+        return reel__onnx_put(
+            c, 0, reel_input(c->model->tape, REEL_SHAPE((int64_t)a->n_floats), a->floats));
+    }
+    return bad(c, "a constant that is no number");
+}
+
+/* A shape out of a list. */
+static bool listed_shape(run *c, int input, reel_shape *shape)
+{
+    int n;
+    const int64_t *dims = reel__onnx_list(c, input, NULL, &n);
+    if (n < 0 || n > REEL_MAX_RANK) {
+        return bad(c, "a shape that is not known or has too many axes");
+    }
+    *shape = (reel_shape){ .rank = n };
+    memcpy(shape->dim, dims, (size_t)n * sizeof *dims);
+    return true;
+}
+
+bool reel__onnx_constant_of_shape(run *c)
+{
+    reel__onnx_data data = { .is_real = true, .real = &(double){ 0 } };
+    const Onnx__AttributeProto *a = reel__onnx_attribute(c->node, "value");
+    reel_shape shape;
+    if (!listed_shape(c, 0, &shape) ||
+        (a && a->t &&
+         (!reel__onnx_data_of(c->model->tape, "onnx_run", &c->model->running, a->t,
+                              c->model->folder, &data) ||
+          reel_shape_size(data.shape) != 1))) {
+        return false;
+    }
+    if (data.is_real) {
+        return reel__onnx_put(c, 0, reel_fill(c->model->tape, shape, data.real[0]));
+    }
+    if (!reel__shape_valid(shape) || reel_shape_size(shape) > 1 << 20) {
+        return bad(c, "too many whole numbers");
+    }
+    int64_t n = reel_shape_size(shape), *values = room(c, n);
+    for (int64_t i = 0; values && i < n; i++) {
+        values[i] = data.whole[0];
+    }
+    return reel__onnx_put_whole(c, shape, values);
+}
+
+bool reel__onnx_shape(run *c)
+{
+    reel_shape x = shape_of(c, 0);
+    int64_t start = reel__onnx_get_int(c, "start", 0), end = reel__onnx_get_int(c, "end", x.rank);
+    start = start < 0 ? start + x.rank : start;
+    end = end < 0 ? end + x.rank : end > x.rank ? x.rank : end;
+    int64_t *dims = room(c, REEL_MAX_RANK);
+    if (dims == NULL || start < 0 || start > end) {
+        return false;
+    }
+    memcpy(dims, x.dim + start, (size_t)(end - start) * sizeof *dims);
+    return reel__onnx_put_whole(c, REEL_SHAPE(end - start), dims);
+}
+
+/* ---- the same numbers, another shape --------------------------------------------------------- */
+
+bool reel__onnx_reshape(run *c)
+{
+    reel_shape x = shape_of(c, 0), shape;
+    bool zero = reel__onnx_get_int(c, "allowzero", 0);
+    if (x.rank < 0 || !listed_shape(c, 1, &shape)) {
+        return false;
+    }
+    int64_t rest = 1;
+    for (int i = 0; i < shape.rank; i++) {
+        if (shape.dim[i] == 0 && !zero && i < x.rank) {
+            shape.dim[i] = x.dim[i];
+        }
+        rest *= shape.dim[i] > 0 && shape.dim[i] < 1 << 30 && rest < 1 << 30 ? shape.dim[i] : 1;
+    }
+    for (int i = 0; is_whole(c, 0) && i < shape.rank; i++) {
+        shape.dim[i] = shape.dim[i] == -1 ? reel_shape_size(x) / rest : shape.dim[i];
+    }
+    return put_reshaped(c, shape);
+}
+
+bool reel__onnx_flatten(run *c)
+{
+    reel_shape x = shape_of(c, 0);
+    int64_t axis = reel__onnx_get_int(c, "axis", 1), rows = 1;
+    axis = axis < 0 ? axis + x.rank : axis;
+    if (axis < 0 || axis > x.rank) {
+        return bad(c, "axis out of range");
+    }
+    for (int64_t i = 0; i < axis; i++) {
+        rows *= x.dim[i];
+    }
+    return put_reshaped(c, REEL_SHAPE(rows, rows ? reel_shape_size(x) / rows : 0));
+}
+
+/* Bit i: axis i of `rank` is listed. */
+static bool listed_axes(run *c, const char *attribute, int rank, unsigned *axes, int *n)
+{
+    const int64_t *list = reel__onnx_list(c, 1, attribute, n);
+    *axes = 0;
+    for (int i = 0; i < *n; i++) {
+        int64_t axis = axis_of(c, list[i], rank);
+        if (axis < 0) {
+            return false;
+        }
+        *axes |= 1u << axis;
+    }
+    return !c->failed;
+}
+
+bool reel__onnx_squeeze(run *c)
+{
+    reel_shape x = shape_of(c, 0), y = { 0 };
+    unsigned axes;
+    int n;
+    if (!listed_axes(c, "axes", x.rank, &axes, &n)) {
+        return false;
+    }
+    for (int i = 0; i < x.rank; i++) {
+        bool gone = n < 0 ? x.dim[i] == 1 : axes >> i & 1;
+        if (gone && x.dim[i] != 1) {
+            return bad(c, "an axis longer than 1");
+        }
+        if (!gone) {
+            y.dim[y.rank++] = x.dim[i];
+        }
+    }
+    return put_reshaped(c, y);
+}
+
+bool reel__onnx_unsqueeze(run *c)
+{
+    reel_shape x = shape_of(c, 0), y = { 0 };
+    int n;
+    reel__onnx_list(c, 1, "axes", &n);
+    unsigned axes;
+    int rank = x.rank + (n > 0 ? n : 0);
+    if (n < 0 || rank > REEL_MAX_RANK || !listed_axes(c, "axes", rank, &axes, &n)) {
+        return false;
+    }
+    for (int i = 0, k = 0; i < rank; i++) {
+        bool added = axes >> i & 1;
+        if (!added && k == x.rank) {
+            return bad(c, "an axis given twice");
+        }
+        y.dim[y.rank++] = added ? 1 : x.dim[k++];
+    }
+    return put_reshaped(c, y);
+}
+
+bool reel__onnx_expand(run *c)
+{
+    reel_var x = reel__onnx_var(c, 0);
+    reel_shape to, both;
+    if (!listed_shape(c, 1, &to)) {
+        return false;
+    }
+    if (!reel__shape_valid(to) || !reel_broadcast(reel_shape_of(x), to, &both)) {
+        return bad(c, "a shape that does not broadcast");
+    }
+    return reel__onnx_put(c, 0, reel_expand(x, both));
+}
+
+/* ---- axes ------------------------------------------------------------------------------------ */
+
+bool reel__onnx_transpose(run *c)
+{
+    reel_var x = reel__onnx_var(c, 0);
+    int rank = reel_shape_of(x).rank, axes[REEL_MAX_RANK] = { 0 }, n;
+    const int64_t *perm = reel__onnx_list(c, -1, "perm", &n);
+    if (n >= 0 && n != rank) {
+        return bad(c, "another number of axes");
+    }
+    for (int i = 0; i < rank; i++) {
+        int64_t axis = n < 0 ? rank - 1 - i : perm[i];
+        axes[i] = axis >= 0 && axis < rank ? (int)axis : rank;
+    }
+    return reel__onnx_put(c, 0, reel_permute_n(x, rank, axes));
+}
+
+bool reel__onnx_concat(run *c)
+{
+    int64_t axis = reel__onnx_get_int(c, "axis", 0), n = 0;
+    bool whole = true;
+    for (int i = 0; i < c->inputs; i++) {
+        whole = whole && is_whole(c, i);
+        n += is_whole(c, i) ? reel_shape_size(c->x[i].shape) : 0;
+    }
+    if (whole) {
+        int64_t *y = room(c, n), *at = y;
+        for (int i = 0; y && i < c->inputs; i++) {
+            size_t count = (size_t)reel_shape_size(c->x[i].shape);
+            memcpy(at, c->x[i].whole, count * sizeof *at);
+            at += count;
+        }
+        return reel__onnx_put_whole(c, REEL_SHAPE(n), y);
+    }
+    reel_var *x = (reel_var *)(void *)room(c, c->inputs);
+    for (int i = 0; x && i < c->inputs; i++) {
+        x[i] = reel__onnx_var(c, i);
+    }
+    return x && !c->failed && reel__onnx_put(c, 0, reel_concat_n((int)axis, c->inputs, x));
+}
+
+bool reel__onnx_split(run *c)
+{
+    reel_var x = reel__onnx_var(c, 0);
+    reel_shape shape = reel_shape_of(x);
+    int64_t axis = axis_of(c, reel__onnx_get_int(c, "axis", 0), shape.rank), at = 0;
+    if (axis < 0) {
+        return false;
+    }
+    bool given = c->model->opset >= 13 && is_whole(c, 1);
+    const Onnx__AttributeProto *a = reel__onnx_attribute(c->node, "split");
+    const int64_t *sizes = given ? c->x[1].whole : a ? a->ints : NULL;
+    int64_t n = given ? reel_shape_size(c->x[1].shape) : a ? (int64_t)a->n_ints : c->outputs;
+    int64_t each = (shape.dim[axis] + c->outputs - 1) / c->outputs;
+    if (n != c->outputs) {
+        return bad(c, "another number of parts than outputs");
+    }
+    for (int i = 0; i < c->outputs; i++) {
+        int64_t rest = shape.dim[axis] - at, size = sizes ? sizes[i] : each < rest ? each : rest;
+        if (size < 0 || size > rest ||
+            !reel__onnx_put(c, i, reel_slice(x, (int)axis, at, at + size))) {
+            return bad(c, "parts that do not fit");
+        }
+        at += size;
+    }
+    return at == shape.dim[axis] || bad(c, "parts that do not fill the axis");
+}
+
+/* ---- slices ---------------------------------------------------------------------------------- */
+
+/* Python's rule: negative counts from the end, what is outside is cut. */
+static int64_t cut(int64_t at, int64_t length, int64_t lowest, int64_t highest)
+{
+    at = at < 0 ? (at < -length ? lowest : at + length) : at;
+    return at < lowest ? lowest : at > highest ? highest : at;
+}
+
+static reel_var strided(reel_var x, int axis, int64_t start, int64_t end, int64_t step)
+{
+    int64_t length = reel_shape_of(x).dim[axis];
+    if (step == 1) {
+        start = cut(start, length, 0, length);
+        end = cut(end, length, 0, length);
+        return reel_slice(x, axis, start, end < start ? start : end);
+    }
+    start = cut(start, length, -1, length - 1);
+    end = end < -length ? -1 : cut(end, length, -1, length - 1);
+    return end > start ? (reel_var){ x.tape, 0 }
+                       : reel_flip(reel_slice(x, axis, end + 1, start + 1), axis);
+}
+
+static bool slice_whole(run *c, int64_t start, int64_t end, int64_t step)
+{
+    int64_t length = reel_shape_size(c->x[0].shape);
+    start = cut(start, length, 0, length);
+    end = cut(end, length, 0, length);
+    int64_t n = end > start ? end - start : 0, *y = room(c, n);
+    if (step != 1 || c->x[0].shape.rank != 1 || y == NULL) {
+        return false;
+    }
+    memcpy(y, c->x[0].whole + start, (size_t)n * sizeof *y);
+    return reel__onnx_put_whole(c, REEL_SHAPE(n), y);
+}
+
+bool reel__onnx_slice(run *c)
+{
+    int n, m, k, l;
+    const int64_t *starts = reel__onnx_list(c, 1, "starts", &n);
+    const int64_t *ends = reel__onnx_list(c, 2, "ends", &m);
+    const int64_t *axes = reel__onnx_list(c, 3, "axes", &k);
+    const int64_t *steps = reel__onnx_list(c, 4, NULL, &l);
+    if (n < 0 || m != n || (k >= 0 && k != n) || (l >= 0 && l != n)) {
+        return bad(c, "starts, ends, axes and steps that do not match");
+    }
+    if (is_whole(c, 0)) {
+        return n == 1 && slice_whole(c, starts[0], ends[0], l < 0 ? 1 : steps[0]);
+    }
+    reel_var x = reel__onnx_var(c, 0);
+    for (int i = 0; i < n; i++) {
+        int64_t axis = axis_of(c, k < 0 ? i : axes[i], reel_shape_of(x).rank);
+        int64_t step = l < 0 ? 1 : steps[i];
+        if (axis < 0 || (step != 1 && step != -1)) {
+            return bad(c, "a step other than 1 and -1");
+        }
+        x = strided(x, (int)axis, starts[i], ends[i], step);
+    }
+    return reel__onnx_put(c, 0, x);
+}
+
+bool reel__onnx_pad(run *c)
+{
+    reel_var x = reel__onnx_var(c, 0);
+    int n, rank = reel_shape_of(x).rank;
+    const int64_t *pads = reel__onnx_list(c, 1, "pads", &n);
+    const Onnx__AttributeProto *mode = reel__onnx_attribute(c->node, "mode");
+    if (n != 2 * rank || reel__onnx_has(c, 3) ||
+        (mode && !(mode->s.len == 8 && memcmp(mode->s.data, "constant", 8) == 0))) {
+        return bad(c, "other than with constants on all axes");
+    }
+    if (reel__onnx_has(c, 2) && reel_item(reel__onnx_var(c, 2)) != 0) {
+        return bad(c, "with another number than 0");
+    }
+    for (int i = 0; i < rank; i++) {
+        x = pads[i] || pads[i + rank] ? reel_pad(x, i, pads[i], pads[i + rank]) : x;
+    }
+    return reel__onnx_put(c, 0, x);
+}
+#else
+typedef int reel__no_onnx_shapes; /* a translation unit is never empty */
+#endif

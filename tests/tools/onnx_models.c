@@ -1,0 +1,271 @@
+/* onnx_models.c: what bench/onnx_check.py compares with ONNX Runtime.
+ *
+ *     onnx_models samples DIR          every good sample of every op, exported
+ *     onnx_models draw DIR COUNT SEED  models drawn at random, some with their gradients, exported
+ *     onnx_models run MODEL.onnx       imports a model, runs it on MODEL.in, prints the outputs
+ *
+ * Beside each exported NAME.onnx lie NAME.in and NAME.out: one tensor a line, as name, f or i, rank,
+ * dimensions, numbers. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/onnx.h"
+#include "layers/layers.h"
+#include "ops/ops.h"
+#include "support/sample.h"
+
+/* ---- tensors as lines of text ---------------------------------------------------------------- */
+
+static void print_head(FILE *out, const char *name, bool index, reel_shape shape)
+{
+    fprintf(out, "%s %c %d", name, index ? 'i' : 'f', shape.rank);
+    for (int i = 0; i < shape.rank; i++) {
+        fprintf(out, " %" PRId64, shape.dim[i]);
+    }
+}
+
+static void print_tensor(FILE *out, const char *name, reel_var v)
+{
+    size_t n = (size_t)reel_shape_size(reel_shape_of(v));
+    double *numbers = malloc((n + 1) * sizeof *numbers);
+    int32_t *indices = malloc((n + 1) * sizeof *indices);
+    bool index = reel_is_index(v);
+    print_head(out, name, index, reel_shape_of(v));
+    if (index) {
+        reel_read_indices(v, indices, n);
+    } else {
+        reel_read_f64(v, numbers, n);
+    }
+    for (size_t i = 0; i < n; i++) {
+        fprintf(out, index ? " %.0f" : " %.9g", index ? (double)indices[i] : numbers[i]);
+    }
+    fprintf(out, "\n");
+    free(numbers);
+    free(indices);
+}
+
+static FILE *open_beside(const char *directory, const char *name, const char *ending,
+                         const char *mode)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s%s", directory, name, ending);
+    FILE *file = fopen(path, mode);
+    if (file == NULL) {
+        perror(path);
+        exit(1);
+    }
+    return file;
+}
+
+static bool check(reel_tape *t, const char *what)
+{
+    if (reel_tape_status(t) != REEL_OK) {
+        fprintf(stderr, "%s: %s\n", what, reel_tape_error(t));
+        return false;
+    }
+    return true;
+}
+
+#define MOST 8
+static const char *const input_names[MOST] = { "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7" };
+static const char *const output_names[MOST] = { "y0", "y1", "y2", "y3", "y4", "y5", "y6", "y7" };
+
+static void write_case(const char *directory, const char *name, reel_tape *t, int inputs,
+                       const reel_var x[], int outputs, const reel_var y[])
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s.onnx", directory, name);
+    reel_onnx_export(t, inputs, x, input_names, outputs, y, path,
+                     (reel_onnx_options){ .output_names = output_names });
+    FILE *in = open_beside(directory, name, ".in", "w");
+    for (int i = 0; i < inputs; i++) {
+        print_tensor(in, input_names[i], x[i]);
+    }
+    fclose(in);
+    FILE *out = open_beside(directory, name, ".out", "w");
+    for (int i = 0; i < outputs; i++) {
+        print_tensor(out, output_names[i], y[i]);
+    }
+    fclose(out);
+    if (check(t, name)) {
+        printf("%s\n", name);
+    }
+}
+
+/* ---- samples --------------------------------------------------------------------------------- */
+
+static void write_sample(const char *directory, const reel_op *op, const reel_sample *sample,
+                         int number)
+{
+    reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
+    reel_var x[REEL_SAMPLE_INPUTS];
+    for (int i = 0; i < sample->inputs; i++) {
+        x[i] = sample_input(t, op, sample, i, SAMPLE_PLAIN);
+    }
+    reel_var y = sample->inputs ? reel_record(op, sample->inputs, x, sample->attributes)
+                                : reel_record_on(t, op, sample->attributes);
+    char name[128];
+    snprintf(name, sizeof name, "%s_%d", op->name, number);
+    write_case(directory, name, t, sample->inputs, x, 1, &y);
+    reel_tape_free(t);
+}
+
+static void write_samples(const char *directory)
+{
+    for (const reel_op *const *op = reel_ops(); *op; op++) {
+        for (int i = 0; i < sample_count(*op); i++) {
+            if ((*op)->samples[i].fails == NULL && !(*op)->random) {
+                write_sample(directory, *op, &(*op)->samples[i], i);
+            }
+        }
+    }
+}
+
+/* ---- models drawn at random ------------------------------------------------------------------ */
+
+static uint64_t state;
+static int64_t draw(int64_t lo, int64_t hi) /* both included */
+{
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return lo + (int64_t)((state >> 33) % (uint64_t)(hi - lo + 1));
+}
+
+static reel_var random_input(reel_tape *t, reel_shape shape)
+{
+    size_t n = (size_t)reel_shape_size(shape);
+    float *values = malloc((n + 1) * sizeof *values);
+    for (size_t i = 0; i < n; i++) {
+        values[i] = (float)draw(-2000, 2000) / 1000;
+    }
+    reel_var x = reel_input(t, shape, values);
+    free(values);
+    return x;
+}
+
+static reel_cell draw_cell(reel_tape *t, const char *name, int64_t in, int64_t hidden)
+{
+    switch (draw(0, 2)) {
+    case 0:
+        return reel_rnn(t, name, in, hidden,
+                        (reel_rnn_options){ .activation = draw(0, 1) ? REEL_RELU : REEL_TANH });
+    case 1:
+        return reel_gru(t, name, in, hidden, (reel_gru_options){ .reset_after = draw(0, 1) });
+    default:
+        return reel_lstm(t, name, in, hidden,
+                         (reel_lstm_options){ .peephole = draw(0, 1),
+                                              .layer_norm = draw(0, 3) == 0,
+                                              .projection = draw(0, 1) ? draw(1, 4) : 0 });
+    }
+}
+
+static void draw_model(const char *directory, int number)
+{
+    reel_tape *t = reel_tape_new((reel_tape_options){ .seed = (uint64_t)number, .threads = 1 });
+    int64_t steps = draw(1, 6), batch = draw(1, 4), in = draw(1, 6), out = draw(2, 5);
+    int32_t lengths[4], targets[24];
+    for (int i = 0; i < 4; i++) {
+        lengths[i] = (int32_t)draw(0, steps);
+    }
+    for (int i = 0; i < 24; i++) {
+        targets[i] = (int32_t)draw(0, out - 1);
+    }
+    reel_var x[2] = { random_input(t, REEL_SHAPE(steps, batch, in)),
+                      reel_indices(t, REEL_SHAPE(steps, batch), targets) };
+    reel_var h = x[0];
+    for (int64_t layer = 0, layers = draw(1, 2); layer < layers; layer++) {
+        char name[16];
+        snprintf(name, sizeof name, "cell%d", (int)layer);
+        reel_shape shape = reel_shape_of(h);
+        reel_unroll_options options = { .lengths = draw(0, 1) ? lengths : NULL,
+                                        .reverse = draw(0, 1) };
+        h = reel_unroll(draw_cell(t, name, shape.dim[2], draw(1, 7)), h, options).outputs;
+    }
+    reel_layer dense =
+        reel_dense(t, "out", reel_shape_of(h).dim[2], out, (reel_dense_options){ 0 });
+    reel_var logits = reel_apply(dense, h);
+    reel_var y[4] = { reel_softmax(logits, -1), reel_cross_entropy(logits, x[1]) };
+    reel_var with[2] = { x[0], reel_find_param(t, "out.W") };
+    reel_gradients(y[1], 2, with, y + 2);
+    char name[32];
+    snprintf(name, sizeof name, "model_%d", number);
+    write_case(directory, name, t, 2, x, 4, y);
+    reel_tape_free(t);
+}
+
+/* ---- import ---------------------------------------------------------------------------------- */
+
+static reel_var read_tensor(reel_tape *t, FILE *in, const char *wanted)
+{
+    char name[256], kind;
+    reel_shape shape = { 0 };
+    rewind(in);
+    while (fscanf(in, "%255s %c %d", name, &kind, &shape.rank) == 3) {
+        for (int i = 0; i < shape.rank; i++) {
+            if (fscanf(in, "%" SCNd64, &shape.dim[i]) != 1) {
+                exit(1);
+            }
+        }
+        size_t n = (size_t)reel_shape_size(shape);
+        double *numbers = malloc((n + 1) * sizeof *numbers);
+        int32_t *indices = malloc((n + 1) * sizeof *indices);
+        for (size_t i = 0; i < n && fscanf(in, "%lf", &numbers[i]) == 1; i++) {
+            indices[i] = kind == 'i' ? (int32_t)numbers[i] : 0;
+        }
+        reel_var v = { t, 0 };
+        if (strcmp(name, wanted) == 0) {
+            v = kind == 'i' ? reel_indices(t, shape, indices) : reel_input_f64(t, shape, numbers);
+        }
+        free(numbers);
+        free(indices);
+        if (v.id) {
+            return v;
+        }
+    }
+    fprintf(stderr, "no numbers for the input %s\n", wanted);
+    exit(1);
+}
+
+static bool run_model(const char *path)
+{
+    char beside[1024];
+    snprintf(beside, sizeof beside, "%.*s.in", (int)(strlen(path) - strlen(".onnx")), path);
+    FILE *in = fopen(beside, "r");
+    reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
+    reel_onnx *model = reel_onnx_load(t, path, (reel_onnx_load_options){ 0 });
+    reel_var x[MOST], y[MOST];
+    int inputs = reel_onnx_input_count(model), outputs = reel_onnx_output_count(model);
+    for (int i = 0; in && i < inputs && i < MOST; i++) {
+        x[i] = read_tensor(t, in, reel_onnx_input_name(model, i));
+    }
+    reel_onnx_run(model, inputs, x, outputs, y);
+    for (int i = 0; reel_tape_status(t) == REEL_OK && i < outputs; i++) {
+        print_tensor(stdout, reel_onnx_output_name(model, i), y[i]);
+    }
+    bool fine = check(t, path);
+    reel_onnx_free(model);
+    reel_tape_free(t);
+    if (in) {
+        fclose(in);
+    }
+    return fine;
+}
+
+int main(int count, char **words)
+{
+    if (count == 3 && strcmp(words[1], "samples") == 0) {
+        write_samples(words[2]);
+    } else if (count == 5 && strcmp(words[1], "draw") == 0) {
+        state = strtoull(words[4], NULL, 10);
+        for (int i = 0; i < atoi(words[3]); i++) {
+            draw_model(words[2], i);
+        }
+    } else if (count == 3 && strcmp(words[1], "run") == 0) {
+        return !run_model(words[2]);
+    } else {
+        fprintf(stderr, "usage: onnx_models samples DIR | draw DIR COUNT SEED | run MODEL.onnx\n");
+        return 2;
+    }
+    return 0;
+}
