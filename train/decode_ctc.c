@@ -56,20 +56,11 @@ static const double *at(const emissions *e, int64_t t, int64_t row)
 
 /* ---- the best path ------------------------------------------------------------------------- */
 
-static int32_t likeliest(const double *log_p, int64_t labels)
-{
-    int32_t best = 0;
-    for (int32_t k = 1; k < labels; k++) {
-        best = log_p[k] > log_p[best] ? k : best;
-    }
-    return best;
-}
-
 static void best_path(const emissions *e, int64_t row, reel_decoded *r)
 {
     int32_t last = e->blank, count = 0;
     for (int64_t t = 0; t < length_of(e, row); t++) {
-        int32_t label = likeliest(at(e, t, row), e->labels);
+        int32_t label = reel__likeliest(at(e, t, row), e->labels);
         r->log_probabilities[row] += at(e, t, row)[label];
         if (label != e->blank && label != last) {
             r->tokens[row * r->steps + count++] = label;

@@ -43,12 +43,10 @@ static bool take_memory(sampler *s)
 
 /* ---- one token ----------------------------------------------------------------------------- */
 
+/* NO_TOKEN where none is possible. */
 static int32_t likeliest(const double *log_p, int64_t count)
 {
-    int32_t best = 0;
-    for (int32_t k = 1; k < count; k++) {
-        best = log_p[k] > log_p[best] ? k : best;
-    }
+    int32_t best = reel__likeliest(log_p, count);
     return log_p[best] > -INFINITY ? best : NO_TOKEN;
 }
 

@@ -141,10 +141,7 @@ static void go_on(decoding *g, int64_t row)
 static void answer(decoding *g, int64_t row)
 {
     const double *log_p = g->d.log_p + row * g->d.vocabulary;
-    int32_t best = 0;
-    for (int32_t k = 1; k < g->d.vocabulary; k++) {
-        best = log_p[k] > log_p[best] ? k : best;
-    }
+    int32_t best = reel__likeliest(log_p, g->d.vocabulary);
     g->found->log_probabilities[row] += log_p[best];
     g->found->scores[row] = g->found->log_probabilities[row];
     if (best == g->options.blank) {

@@ -74,6 +74,16 @@ static inline bool reel__decode_ends(const reel__decoding *d, int32_t token)
     return !d->options.endless && token == d->options.end;
 }
 
+/* The first of the greatest. */
+static inline int32_t reel__likeliest(const double *log_p, int64_t count)
+{
+    int32_t best = 0;
+    for (int32_t k = 1; k < count; k++) {
+        best = log_p[k] > log_p[best] ? k : best;
+    }
+    return best;
+}
+
 /* ---- decode_adjust.c: what may follow ------------------------------------------------------- */
 
 /* Applies min_length, repetition and the callback to row r's log_p. */
