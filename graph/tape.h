@@ -145,6 +145,14 @@ typedef struct {
     uint32_t from, to;
 } reel__redirection;
 
+/* On how many threads a plan runs, and how long that takes (run/pace.c). */
+typedef struct {
+    uint64_t evaluations;
+    double mean[2]; /* seconds on all threads, and on one */
+    bool prefers_one, alone;
+    int threads; /* the tape's, meanwhile */
+} reel__pace;
+
 /* Nodes to append behind the `first` ones of a recording, what they stand for, and the order in which
  * all that is needed runs. */
 typedef struct {
@@ -158,6 +166,7 @@ typedef struct {
     size_t order_count;
     reel__pending *pending; /* of `deferred` */
     size_t pending_count;
+    reel__pace pace;
 } reel__layout;
 
 typedef struct {
@@ -206,9 +215,9 @@ struct reel_tape {
     reel__list prepared;    /* reel__prepared: until a parameter changes */
     /* uint32_t: the node whose value is this one's, or REEL__NONE; see plan/plan.h */
     reel__list redirect;
-    reel__stored *plans;      /* the latest first */
-    const reel__layout *plan; /* of the latest evaluation; NULL: none */
-    uint32_t plans_made;      /* since the rewind */
+    reel__stored *plans; /* the latest first */
+    reel__layout *plan;  /* of the latest evaluation; NULL: none */
+    uint32_t plans_made; /* since the rewind */
     /* see plan/defer.c */
     reel__sweep_memo sweep_memo[REEL__SWEEP_MEMOS];
     reel__sweep_memo *deferred; /* a backward pass that is asked for and not recorded; or NULL */

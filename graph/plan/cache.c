@@ -433,7 +433,7 @@ static bool reserve(reel_tape *t, const reel__layout *layout)
                               sizeof(reel__pending));
 }
 
-static bool restore(reel_tape *t, const reel__layout *layout)
+static bool restore(reel_tape *t, reel__layout *layout)
 {
     size_t count = t->nodes.count, n = layout->node_count;
     if (!reserve(t, layout)) {
@@ -474,7 +474,7 @@ static reel__stored *find_stored(reel_tape *t, uint64_t key, bool deferred)
 {
     for (reel__stored **at = &t->plans; *at; at = &(*at)->next) {
         reel__stored *stored = *at;
-        const reel__layout *layout = deferred ? &stored->deferred : &stored->full;
+        reel__layout *layout = deferred ? &stored->deferred : &stored->full;
         if (key && (deferred ? stored->deferred_key : stored->key) == key &&
             layout->first == t->nodes.count) {
             *at = stored->next;
@@ -487,7 +487,7 @@ static reel__stored *find_stored(reel_tape *t, uint64_t key, bool deferred)
 
 static bool restore_stored(reel_tape *t, uint64_t key, bool deferred, bool *found)
 {
-    const reel__stored *stored = find_stored(t, key, deferred);
+    reel__stored *stored = find_stored(t, key, deferred);
     *found = stored != NULL;
     if (stored == NULL) {
         return true;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "execution.h"
+#include "pace.h"
 #include "strides.h"
 #include "threads.h"
 
@@ -196,9 +197,11 @@ static bool run_once(reel_tape *t, size_t n, const uint32_t targets[],
             reel__place_inputs(&e, ((uint32_t *)t->joins.data)[i]);
         }
         t->statistics.evaluations++;
+        double started = options.replay ? 0 : reel__pace_start(t);
         int before = reel__set_threads(t->threads);
         fine = run_all(&e);
         reel__set_threads(before);
+        reel__pace_end(t, started);
     }
     fine = fine && share_targets(&e, n, targets) && note_aliases(&e, n, targets);
     reel__unschedule(&e, fine);

@@ -5,6 +5,7 @@
  *     loop.c       runs a loop that the planner made of many nodes; bound.c, a thread's share of it
  *     wavefront.c  runs two loops side by side, the second of which reads the first
  *     evaluate.c   runs all of them in order, and says what is asked for
+ *     pace.c       chooses between all threads and one, by the time a plan takes
  *
  * Three lists lie beside the nodes meanwhile: uses[i], how many scheduled readers node i still has
  * (targets and held values have REEL__PINNED added, so they never fall to 0); into[i], the

@@ -134,7 +134,7 @@ static bool turn_column(reel__gemm_call *c)
  * kernels on large products, faster on its SkylakeX ones and on few rows (bench/gemm.c), and five
  * times as fast where OpenBLAS does not know the processor and falls back to SSE. A matrix by a
  * single column leaves tiles empty. */
-static bool has_tiles(void)
+bool reel__has_tiles(void)
 {
 #if defined(__x86_64__) && defined(__GNUC__)
     return HAS_AVX512 || HAS_AVX2;
@@ -145,7 +145,7 @@ static bool has_tiles(void)
 
 static bool is_ours(const reel__gemm_call *c)
 {
-    return c->n > 1 && has_tiles();
+    return c->n > 1 && reel__has_tiles();
 }
 
 size_t reel__gemm_workspace(reel_dtype dtype, const reel__gemm_call *c, int threads)
@@ -165,10 +165,10 @@ void reel__gemm(reel_dtype dtype, reel__gemm_call c, int threads, void *workspac
         clear_rows(&c, element);
         return;
     }
-    if (has_tiles()) {
+    if (reel__has_tiles()) {
         turn_column(&c);
     }
-    if (has_tiles() && reel__are_dots(&c)) {
+    if (reel__has_tiles() && reel__are_dots(&c)) {
         reel__gemm_dots(dtype, &c);
         return;
     }

@@ -25,4 +25,7 @@ void reel__gemm(reel_dtype, reel__gemm_call, int threads, void *workspace);
  * their getting into each other's way. */
 int reel__blas_parallel(void);
 
+/* Products are computed by tiles of our own, to the same bits on any number of threads. */
+bool reel__has_tiles(void);
+
 #endif
