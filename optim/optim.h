@@ -155,6 +155,23 @@ REEL_API bool reel_nt_asgd_report(reel_optimizer *, double validation_loss);
 /* Exchanges parameters and means: once before validation, once after. Nothing before the trigger. */
 REEL_API reel_status reel_nt_asgd_exchange(reel_optimizer *);
 
+/* L-BFGS (Liu & Nocedal 1989) with a line search that meets the strong Wolfe conditions, for losses that are
+ * the same at the same parameters. As torch.optim.LBFGS with line_search_fn = "strong_wolfe". Groups can
+ * freeze parameters; their lr and decay are not looked at. */
+typedef struct {
+    double lr;       /* > 0: the first guess at a step; 0: 1 */
+    int history;     /* pairs of vectors kept, 1 … REEL_LBFGS_HISTORY; 0: 10 (torch: 100) */
+    int iterations;  /* a call, at most; 0: 20 */
+    int evaluations; /* of the loss, a call, at most; 0: iterations·5/4 */
+    double tolerance_gradient; /* ≥ 0: ends at so small a largest element; 0: 1e-7 */
+    double tolerance_change;   /* ≥ 0: ends at so small a change; 0: 1e-9 */
+} reel_lbfgs_options;
+#define REEL_LBFGS_HISTORY 100
+REEL_API reel_optimizer *reel_lbfgs(reel_tape *, reel_lbfgs_options);
+/* In place of reel_optimizer_step: the tape is rewound and the loss recorded anew as often as needed. Returns
+ * the loss before; NAN after an error, with the parameters as they were. */
+REEL_API double reel_lbfgs_step(reel_optimizer *, reel_loss_fn, void *self);
+
 /* By its name, "adam", with the default options but for lr (0: the default as well). An unknown name
  * is REEL_NOT_FOUND: the message lists the known ones, the nearest first. */
 REEL_API reel_optimizer *reel_optimizer_by_name(reel_tape *, const char *name, double lr);
