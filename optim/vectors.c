@@ -12,6 +12,8 @@ enum { VECTOR_PARTS = 64, VECTOR_SMALL = 1 << 15 };
 
 static void (*const dot_of[])(size_t n, const void *x, const void *y,
                               double *sum) = TYPED_PAIR(dot);
+static void (*const squares_of[])(size_t n, const void *x, double scale,
+                                  double *sum) = TYPED_PAIR(squares);
 static double (*const sizes_of[])(size_t n, const void *x) = TYPED_PAIR(sizes);
 static double (*const largest_of[])(size_t n, const void *x) = TYPED_PAIR(largest);
 static void (*const combine_of[])(size_t n, double a, const void *x, double b,
@@ -36,6 +38,20 @@ double reel__dot(const reel_tape *tape, size_t n, const void *x, const void *y)
     for (int i = 0; i < VECTOR_PARTS; i++) {
         size_t begin = part_begin(n, i), end = part_begin(n, i + 1);
         dot_of[tape->options.dtype](end - begin, at(tape, x, begin), at(tape, y, begin), &part[i]);
+    }
+    for (int i = 0; i < VECTOR_PARTS; i++) {
+        sum += part[i];
+    }
+    return sum;
+}
+
+double reel__sum_of_squares(const reel_tape *tape, size_t n, const void *x, double scale)
+{
+    double part[VECTOR_PARTS], sum = 0;
+#pragma omp parallel for schedule(static) num_threads(tape->threads) if (n > VECTOR_SMALL)
+    for (int i = 0; i < VECTOR_PARTS; i++) {
+        size_t begin = part_begin(n, i), end = part_begin(n, i + 1);
+        squares_of[tape->options.dtype](end - begin, at(tape, x, begin), scale, &part[i]);
     }
     for (int i = 0; i < VECTOR_PARTS; i++) {
         sum += part[i];
@@ -85,6 +101,29 @@ CLONED(TYPED(dot), (size_t n, const void *a, const void *b, double *sum), (n, a,
     *sum = total;
 }
 
+CLONED(TYPED(squares), (size_t n, const void *data, double scale, double *sum),
+       (n, data, scale, sum))
+{
+    const REAL *x = data;
+    double lane[LANES] = { 0 }, total = 0;
+    size_t whole = n - n % LANES;
+    for (size_t i = 0; i < whole; i += LANES) {
+        LANE_BY_LANE
+        for (size_t k = 0; k < LANES; k++) {
+            double v = scale * (double)x[i + k];
+            lane[k] += v * v;
+        }
+    }
+    for (size_t i = whole; i < n; i++) {
+        double v = scale * (double)x[i];
+        lane[i - whole] += v * v;
+    }
+    for (size_t k = 0; k < LANES; k++) {
+        total += lane[k];
+    }
+    *sum = total;
+}
+
 static double TYPED(sizes)(size_t n, const void *data)
 {
     const REAL *x = data;
@@ -110,11 +149,10 @@ CLONED(TYPED(combine), (size_t n, double a, const void *in, double b, void *out)
        (n, a, in, b, out))
 {
     const REAL *x = in;
-    const REAL p = (REAL)a, q = (REAL)b;
     REAL *y = out;
     LOOP_WITHOUT_OVERLAP
     for (size_t i = 0; i < n; i++) {
-        y[i] = p * x[i] + (b == 0 ? 0 : q * y[i]);
+        y[i] = (REAL)(a * (double)x[i] + (b == 0 ? 0 : b * (double)y[i]));
     }
 }
 #endif
