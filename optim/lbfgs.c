@@ -148,8 +148,8 @@ static bool evaluate_at(void *self, reel__line_point *point)
 
 /* ---- the direction ------------------------------------------------------------------------- */
 
-/* Of the last step s and the change y of the gradient a new pair, in place of the oldest where there are
- * enough; not where the curvature along it is not positive. */
+/* Of the last step s and the change y of the gradient a new pair, in place of the oldest where
+ * there are enough; not where the curvature along it is not positive. */
 static void remember(run *r, const char *gradient)
 {
     memory *m = r->m;

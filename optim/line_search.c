@@ -1,6 +1,6 @@
-/* line_search.c: a step that meets the strong Wolfe conditions, first by going on until a minimum lies
- * between two points, then by narrowing them (Nocedal & Wright 2006, algorithms 3.5 and 3.6). Guesses and
- * safeguards are those of torch.optim.LBFGS. */
+/* line_search.c: a step that meets the strong Wolfe conditions, first by going on until a minimum
+ * lies between two points, then by narrowing them (Nocedal & Wright 2006, algorithms 3.5 and 3.6).
+ * Guesses and safeguards are those of torch.optim.LBFGS. */
 #include "line_search.h"
 
 #include <math.h>
@@ -17,8 +17,8 @@ typedef struct {
 
 static const double decrease = 1e-4, curvature = 0.9;
 
-/* The minimum of the cubic through both points with their slopes, within [least, most]; the middle where it
- * has none, or where a loss is not finite. */
+/* The minimum of the cubic through both points with their slopes, within [least, most]; the middle
+ * where it has none, or where a loss is not finite. */
 static double cubic(const point *a, const point *b, double least, double most)
 {
     const point *x = a->t <= b->t ? a : b, *y = a->t <= b->t ? b : a;

@@ -22,8 +22,8 @@ typedef struct {
     int most;         /* evaluations */
 } reel__line;
 
-/* A point that meets the strong Wolfe conditions (Nocedal & Wright 2006, section 3.5; constants 1e-4 and
- * 0.9), or the best that was found. `*evaluations` counts; false after an error. */
+/* A point that meets the strong Wolfe conditions (Nocedal & Wright 2006, section 3.5; constants
+ * 1e-4 and 0.9), or the best that was found. `*evaluations` counts; false after an error. */
 bool reel__line_search(const reel__line *, reel__line_point start, double t,
                        reel__line_point *found, int *evaluations);
 

@@ -1,5 +1,5 @@
-/* vectors.h: sums and products over flat buffers, for optimisers that see all parameters as one vector.
- * Not installed. */
+/* vectors.h: sums and products over flat buffers, for optimisers that see all parameters as one
+ * vector. Not installed. */
 #ifndef REEL_VECTORS_H
 #define REEL_VECTORS_H
 
