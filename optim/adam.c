@@ -1,4 +1,5 @@
-/* adam.c: Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), AMSGrad (Reddi et al. 2018). */
+/* adam.c: Adam (Kingma & Ba 2015), AdamW (Loshchilov & Hutter 2019), AMSGrad (Reddi et al.
+ * 2018). */
 #ifndef REAL
 #include <tgmath.h>
 

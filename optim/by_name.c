@@ -22,6 +22,7 @@ MAKER(adadelta, reel_adadelta_options)
 MAKER(rprop, reel_rprop_options)
 MAKER(lion, reel_lion_options)
 MAKER(nt_asgd, reel_nt_asgd_options)
+MAKER(lbfgs, reel_lbfgs_options)
 
 static const struct {
     const char *name;
@@ -31,6 +32,7 @@ static const struct {
     { "nadam", make_nadam },     { "radam", make_radam },     { "adamax", make_adamax },
     { "rmsprop", make_rmsprop }, { "adagrad", make_adagrad }, { "adadelta", make_adadelta },
     { "rprop", make_rprop },     { "lion", make_lion },       { "nt_asgd", make_nt_asgd },
+    { "lbfgs", make_lbfgs },
 };
 enum { KNOWN = sizeof known / sizeof *known };
 

@@ -1,6 +1,6 @@
 /* microbatch.c: the gradient of a batch from that of its parts. */
 #include "../ops/ops.h"
-#include "update.h"
+#include "vectors.h"
 
 reel_status reel_microbatch(reel_microbatches *parts, reel_var mean_loss, double count)
 {
@@ -31,7 +31,7 @@ reel_status reel_microbatch_end(reel_microbatches *parts, reel_tape *tape)
         return reel_tape_status(tape);
     }
     double factor = parts->count > 0 ? 1 / parts->count : 1;
-    reel__scale_gradients(tape, flat, factor);
+    reel__combine(tape, flat.count, factor, flat.gradients, 0, flat.gradients);
     reel_flat_end(tape, false);
     parts->count = 0;
     return REEL_OK;

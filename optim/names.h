@@ -7,7 +7,8 @@
 /* Name i of a table; NULL behind the last. */
 typedef const char *(*reel__name_at)(size_t i);
 
-/* Insertions, deletions and substitutions of bytes that make a of b; names longer than 63 are cut. */
+/* Insertions, deletions and substitutions of bytes that make a of b; names longer than 63 are
+ * cut. */
 size_t reel__name_distance(const char *a, const char *b);
 
 /* Writes `no optimiser is called "adm"; did you mean adam? Known: adam, sgd`. */

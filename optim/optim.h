@@ -14,9 +14,9 @@
  * option is its default; REEL_ZERO asks for zero itself. An option out of range makes NULL, with a
  * message on the tape.
  *
- * In all of them g = gradient + weight_decay·p, or where the decay is `.decoupled` g = gradient and p is
- * multiplied by 1 - lr·weight_decay before the update (Loshchilov & Hutter 2019). Formulas and defaults
- * are those of torch.optim.
+ * In all of them g = gradient + weight_decay·p, or where the decay is `.decoupled` g = gradient and
+ * p is multiplied by 1 - lr·weight_decay before the update (Loshchilov & Hutter 2019). Formulas and
+ * defaults are those of torch.optim.
  */
 #ifndef REEL_OPTIM_H
 #define REEL_OPTIM_H
@@ -122,8 +122,8 @@ typedef struct {
 } reel_adadelta_options;
 REEL_API reel_optimizer *reel_adadelta(reel_tape *, reel_adadelta_options);
 
-/* Steps of a size of its own for each element, which grows while the gradient keeps its sign and shrinks
- * when it changes (Riedmiller & Braun 1993). For gradients of the whole data. */
+/* Steps of a size of its own for each element, which grows while the gradient keeps its sign and
+ * shrinks when it changes (Riedmiller & Braun 1993). For gradients of the whole data. */
 typedef struct {
     double lr;           /* > 0; 0: 0.01: the size at the start; later changes of lr do nothing */
     double shrink, grow; /* in [0, 1); 0: 0.5; above 1; 0: 1.2 */
@@ -140,8 +140,9 @@ typedef struct {
 } reel_lion_options;
 REEL_API reel_optimizer *reel_lion(reel_tape *, reel_lion_options);
 
-/* SGD that, once a validation loss is worse than the best of those more than `window` reports ago, takes the
- * mean of all parameters from there on (Merity et al. 2018; the trigger is that of AWD-LSTM's code). */
+/* SGD that, once a validation loss is worse than the best of those more than `window` reports ago,
+ * takes the mean of all parameters from there on (Merity et al. 2018; the trigger is that of
+ * AWD-LSTM's code). */
 typedef struct {
     double lr;           /* > 0; 0: 30 */
     int window;          /* 1 … REEL_NT_ASGD_WINDOW; 0: 5 */
@@ -150,20 +151,40 @@ typedef struct {
 } reel_nt_asgd_options;
 #define REEL_NT_ASGD_WINDOW 32
 REEL_API reel_optimizer *reel_nt_asgd(reel_tape *, reel_nt_asgd_options);
-/* Reports a validation loss; true from the trigger on. False for another kind of optimiser, an error. */
+/* Reports a validation loss; true from the trigger on. False for another kind of optimiser, an
+ * error. */
 REEL_API bool reel_nt_asgd_report(reel_optimizer *, double validation_loss);
-/* Exchanges parameters and means: once before validation, once after. Nothing before the trigger. */
+/* Exchanges parameters and means: once before validation, once after. Nothing before the
+ * trigger. */
 REEL_API reel_status reel_nt_asgd_exchange(reel_optimizer *);
 
-/* By its name, "adam", with the default options but for lr (0: the default as well). An unknown name
- * is REEL_NOT_FOUND: the message lists the known ones, the nearest first. */
+/* L-BFGS (Liu & Nocedal 1989) with a line search that meets the strong Wolfe conditions, for losses
+ * that are the same at the same parameters. As torch.optim.LBFGS with line_search_fn =
+ * "strong_wolfe". Groups can freeze parameters; their lr and decay are not looked at. */
+typedef struct {
+    double lr;       /* > 0: the first guess at a step; 0: 1 */
+    int history;     /* pairs of vectors kept, 1 … REEL_LBFGS_HISTORY; 0: 10 (torch: 100) */
+    int iterations;  /* a call, at most; 0: 20 */
+    int evaluations; /* of the loss, a call, at most; 0: iterations·5/4 */
+    double tolerance_gradient; /* ≥ 0: ends at so small a largest element; 0: 1e-7 */
+    double tolerance_change;   /* ≥ 0: ends at so small a change; 0: 1e-9 */
+} reel_lbfgs_options;
+#define REEL_LBFGS_HISTORY 100
+REEL_API reel_optimizer *reel_lbfgs(reel_tape *, reel_lbfgs_options);
+/* In place of reel_optimizer_step: the tape is rewound and the loss recorded anew as often as
+ * needed. Returns the loss before; NAN after an error, with the parameters as they were. */
+REEL_API double reel_lbfgs_step(reel_optimizer *, reel_loss_fn, void *self);
+
+/* By its name, "adam", with the default options but for lr (0: the default as well). An unknown
+ * name is REEL_NOT_FOUND: the message lists the known ones, the nearest first. */
 REEL_API reel_optimizer *reel_optimizer_by_name(reel_tape *, const char *name, double lr);
 REEL_API const char *reel_optimizer_known(size_t i); /* name i; NULL behind the last */
 
 /* Computes the gradients that were asked for, updates every parameter and zeroes the gradients.
  * Where the tape has an error, nothing changes and its status is returned. Gradients that are not
- * finite are not looked for: they make parameters and state NaN, as in torch. reel_clip_norm returns
- * the norm that tells, and sets such gradients to zero; reel_find_nan names where they came up. */
+ * finite are not looked for: they make parameters and state NaN, as in torch. reel_clip_norm
+ * returns the norm that tells, and sets such gradients to zero; reel_find_nan names where they came
+ * up. */
 REEL_API reel_status reel_optimizer_step(reel_optimizer *);
 REEL_API double reel_optimizer_lr(const reel_optimizer *);            /* NAN for NULL */
 REEL_API reel_status reel_optimizer_set_lr(reel_optimizer *, double); /* ≥ 0, finite */
@@ -195,8 +216,8 @@ REEL_API reel_average *reel_ema(reel_tape *, double decay);
 /* The mean over all updates (Izmailov et al. 2018). */
 REEL_API reel_average *reel_swa(reel_tape *);
 REEL_API reel_status reel_average_update(reel_average *); /* after a step of the optimiser */
-/* Puts the averages in the parameters' place, to evaluate or save; restore puts back what was trained.
- * Between the two neither update the average nor step the optimiser. */
+/* Puts the averages in the parameters' place, to evaluate or save; restore puts back what was
+ * trained. Between the two neither update the average nor step the optimiser. */
 REEL_API reel_status reel_average_apply(reel_average *);
 REEL_API reel_status reel_average_restore(reel_average *);
 REEL_API void reel_average_free(reel_average *); /* before the tape's end */
@@ -215,9 +236,10 @@ typedef struct {
     void *data;       /* until the next parameter is made */
 } reel_state_entry;
 
-/* To save: entries 0 … count - 1; each name comes once. To restore, into an optimiser of the same kind
- * over parameters of the same names: reel_optimizer_state_set(o, &entry) for each, in any order.
- * float and double are converted. An unknown name or a wrong count is an error and changes nothing. */
+/* To save: entries 0 … count - 1; each name comes once. To restore, into an optimiser of the same
+ * kind over parameters of the same names: reel_optimizer_state_set(o, &entry) for each, in any
+ * order. float and double are converted. An unknown name or a wrong count is an error and changes
+ * nothing. */
 REEL_API size_t reel_optimizer_state_count(reel_optimizer *);
 REEL_API reel_status reel_optimizer_state_at(reel_optimizer *, size_t i, reel_state_entry *out);
 REEL_API reel_status reel_optimizer_state_set(reel_optimizer *, const reel_state_entry *);
@@ -239,9 +261,9 @@ REEL_API reel_status reel_clip_value(reel_tape *, double max);
 /* Limits the norm of each parameter's gradient for itself; where that is not finite, to zeros. */
 REEL_API reel_status reel_clip_norm_each(reel_tape *, double max);
 
-/* Limits the norm of each unit's gradient to a share of the norm of its weights (adaptive gradient clipping,
- * Brock et al. 2021). A unit is an index of the last axis, since weights are [in, out] here; of a vector or
- * scalar the whole. A norm that is not finite makes zeros. */
+/* Limits the norm of each unit's gradient to a share of the norm of its weights (adaptive gradient
+ * clipping, Brock et al. 2021). A unit is an index of the last axis, since weights are [in, out]
+ * here; of a vector or scalar the whole. A norm that is not finite makes zeros. */
 typedef struct {
     double share; /* > 0; 0: 0.01 */
     double eps;   /* > 0: of the weights' norm, at least; 0: 1e-3 */
@@ -260,8 +282,8 @@ REEL_API reel_status reel_clip_adaptive(reel_tape *, reel_clip_adaptive_options)
  *     reel_microbatch_end(&parts, t);
  *     reel_optimizer_step(adam);
  *
- * The gradients are then those of the mean over all rows. `count` is what the loss is the mean over: rows,
- * or tokens that are not padding. */
+ * The gradients are then those of the mean over all rows. `count` is what the loss is the mean
+ * over: rows, or tokens that are not padding. */
 typedef struct {
     double count; /* so far */
 } reel_microbatches;

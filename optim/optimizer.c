@@ -1,8 +1,8 @@
 /* optimizer.c: what all optimisers are made of: state beside the parameters, and one pass over
  * both.
  *
- * Every parameter has a count of its updates, so that one made later starts at 1. Neighbours that are
- * alike in count and settings are updated together, in runs that threads share. */
+ * Every parameter has a count of its updates, so that one made later starts at 1. Neighbours that
+ * are alike in count and settings are updated together, in runs that threads share. */
 #include <string.h>
 
 #include "optimizer.h"

@@ -64,8 +64,8 @@ static inline char *reel__slot_at(const reel_optimizer *optimizer, int k, size_t
 
 /* Takes in the parameters made since the last call; false, with an error, without memory. */
 bool reel__optimizer_join(reel_optimizer *);
-/* False, with an error naming `caller`, for one that was freed; silently for NULL and where the tape has
- * an error. */
+/* False, with an error naming `caller`, for one that was freed; silently for NULL and where the
+ * tape has an error. */
 bool reel__optimizer_usable(const reel_optimizer *, const char *caller);
 /* "PARAMETER/what" and a number ≥ 0, in this room; NULL without memory. */
 const char *reel__state_name(reel_tape *, reel__list *room, const char *parameter, const char *what,

@@ -4,7 +4,8 @@
 
 #include "update.h"
 
-/* How far v can be trusted; 0: so few samples that its variance is infinite, and m is used alone. */
+/* How far v can be trusted; 0: so few samples that its variance is infinite, and m is used
+ * alone. */
 static double rectification(double beta2, double step)
 {
     double decayed = pow(beta2, step), most = 2 / (1 - beta2) - 1;

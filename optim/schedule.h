@@ -1,17 +1,17 @@
 /* schedule.h: learning-rate schedules.
  *
  *     reel_schedule cosine = reel_cosine_lr(10000, 1e-5);
- *     reel_optimizer_schedule(adam, reel_warmup_lr(500, 0.01, &cosine));   // `cosine` must outlive it
- *     for (…) {
+ *     reel_optimizer_schedule(adam, reel_warmup_lr(500, 0.01, &cosine));   // `cosine` must outlive
+ *     it for (…) {
  *         …
  *         reel_optimizer_step(adam);
  *         reel_schedule_step(adam);                // after each step, or after each epoch
  *     }
  *
- * A schedule is a small value: the rate at step n, 0 being the first, from the base rate, which is the
- * optimiser's when the schedule is attached. It keeps no state: reel_schedule_lr(&s, base, n) may be asked in
- * any order. Values are those of torch.optim.lr_scheduler. A number out of range makes a schedule whose
- * rates are NAN and which no optimiser takes: the tape's error says why.
+ * A schedule is a small value: the rate at step n, 0 being the first, from the base rate, which is
+ * the optimiser's when the schedule is attached. It keeps no state: reel_schedule_lr(&s, base, n)
+ * may be asked in any order. Values are those of torch.optim.lr_scheduler. A number out of range
+ * makes a schedule whose rates are NAN and which no optimiser takes: the tape's error says why.
  */
 #ifndef REEL_SCHEDULE_H
 #define REEL_SCHEDULE_H
@@ -48,8 +48,8 @@ REEL_API reel_schedule reel_multistep_lr(size_t count, const int64_t milestones[
 REEL_API reel_schedule reel_exponential_lr(double gamma);
 /* Half a cosine from the base to `lowest` in `steps` steps, and up again (CosineAnnealingLR). */
 REEL_API reel_schedule reel_cosine_lr(int64_t steps, double lowest);
-/* The same, back to the base at once; each period `longer` times the last, an integer ≥ 1 (SGDR, Loshchilov &
- * Hutter 2017; CosineAnnealingWarmRestarts). */
+/* The same, back to the base at once; each period `longer` times the last, an integer ≥ 1 (SGDR,
+ * Loshchilov & Hutter 2017; CosineAnnealingWarmRestarts). */
 REEL_API reel_schedule reel_cosine_restarts_lr(int64_t period, int64_t longer, double lowest);
 /* By factors of the base, from `first` to `last` in `steps` steps, then constant (LinearLR). */
 REEL_API reel_schedule reel_linear_lr(int64_t steps, double first, double last);
@@ -77,8 +77,8 @@ REEL_API reel_schedule reel_one_cycle_lr(reel_one_cycle_options);
 
 /* In `steps` steps from `first`·base to the base, then `after` from its step 0 on. */
 REEL_API reel_schedule reel_warmup_lr(int64_t steps, double first, const reel_schedule *after);
-/* parts[0] up to milestones[0], then parts[1] from its step 0 on, …: `count` milestones, ascending, and one
- * part more (SequentialLR). */
+/* parts[0] up to milestones[0], then parts[1] from its step 0 on, …: `count` milestones, ascending,
+ * and one part more (SequentialLR). */
 REEL_API reel_schedule reel_sequential_lr(size_t count, const int64_t milestones[],
                                           const reel_schedule parts[]);
 
@@ -109,13 +109,14 @@ REEL_API double reel_plateau_report(reel_plateau *, double metric, double lr);
 
 /* ---- at an optimiser ----------------------------------------------------------------------- */
 
-/* The optimiser's lr is the base, and becomes the schedule's at step 0. What it is at is part of the
- * optimiser's state; restoring that does not bring back the schedule itself. */
+/* The optimiser's lr is the base, and becomes the schedule's at step 0. What it is at is part of
+ * the optimiser's state; restoring that does not bring back the schedule itself. */
 REEL_API reel_status reel_optimizer_schedule(reel_optimizer *, reel_schedule);
 /* Goes to the next step's lr; an error without a schedule. */
 REEL_API reel_status reel_schedule_step(reel_optimizer *);
 REEL_API reel_status reel_optimizer_plateau(reel_optimizer *, reel_plateau_options);
-/* Reports a metric to the plateau; an error without one. With a schedule as well, the base is reduced. */
+/* Reports a metric to the plateau; an error without one. With a schedule as well, the base is
+ * reduced. */
 REEL_API reel_status reel_schedule_report(reel_optimizer *, double metric);
 
 #ifdef __cplusplus

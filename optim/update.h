@@ -59,9 +59,6 @@ reel_optimizer *reel__optimizer_new(reel_tape *, const reel_update_rule *, reel_
 /* `*` in the pattern stands for any characters, `?` for one. */
 bool reel__glob(const char *pattern, const char *text);
 
-/* Multiplies all gradients. */
-void reel__scale_gradients(reel_tape *, reel_flat, double factor);
-
 /* Elements of a run: what one thread takes at a time. */
 enum { REEL__RUN = 8192 };
 

@@ -1,4 +1,5 @@
-/* Metrics of text against sacrebleu, rouge-score and jiwer, on the pairs of golden/text_pairs.py. */
+/* Metrics of text against sacrebleu, rouge-score and jiwer, on the pairs of
+ * golden/text_pairs.py. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* metric_auc.c: the area under the ROC curve, as the chance that a row of the class scores higher than one
- * that is not, ties counting half (Hanley & McNeil 1982). */
+/* metric_auc.c: the area under the ROC curve, as the chance that a row of the class scores higher
+ * than one that is not, ties counting half (Hanley & McNeil 1982). */
 #include <math.h>
 #include <stdlib.h>
 

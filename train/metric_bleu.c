@@ -73,8 +73,8 @@ static double brevity(double system, double reference)
     return system >= reference ? 1 : system > 0 ? exp(1 - reference / system) : 0;
 }
 
-/* Precisions of nothing are halved from order to order; with effective order the mean is over the orders
- * that the text is long enough for. */
+/* Precisions of nothing are halved from order to order; with effective order the mean is over the
+ * orders that the text is long enough for. */
 static void score(const double *sums, bool effective, reel_bleu *out)
 {
     double smoothing = 1, logs = 0;

@@ -9,8 +9,8 @@ enum { HITS, SUBSTITUTIONS, DELETIONS, INSERTIONS, REFERENCE, HYPOTHESIS, PAIRS,
 
 /* ---- units --------------------------------------------------------------------------------- */
 
-/* Runs of two and more white space become one blank, and only blanks part words: a single tab is part of
- * its word. */
+/* Runs of two and more white space become one blank, and only blanks part words: a single tab is
+ * part of its word. */
 static bool words_of(reel_metric *metric, reel__lexicon *lexicon, reel__span text,
                      reel__symbols *out)
 {
@@ -96,8 +96,8 @@ static void steps_of(const middle *m, signed char *step, uint32_t *row)
     }
 }
 
-/* Of all shortest ways the one that, from the end, deletes where it can, then inserts. Writes it from
- * the end, one a symbol; returns how many. */
+/* Of all shortest ways the one that, from the end, deletes where it can, then inserts. Writes it
+ * from the end, one a symbol; returns how many. */
 static size_t trace(const middle *m, const signed char *step, unsigned char *edit)
 {
     size_t count = 0, i = m->xs, j = m->ys;

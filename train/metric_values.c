@@ -47,8 +47,8 @@ const reel__metric_kind reel__metric_mape = { .name = "mape", OF_ERRORS(PERCENTA
 
 /* ---- R² ------------------------------------------------------------------------------------ */
 
-/* Of each column: the weight, the targets' mean and squared deviations from it (Welford 1962; Chan et al.
- * 1979), the squared errors, the number of rows. */
+/* Of each column: the weight, the targets' mean and squared deviations from it (Welford 1962; Chan
+ * et al. 1979), the squared errors, the number of rows. */
 enum { WEIGHT, MEAN, DEVIATIONS, ERRORS, ROWS, PARTS };
 
 static size_t size_of_r2(const reel_metric *metric, size_t columns)

@@ -1,4 +1,5 @@
-/* porter.c: stems of English words (Porter 1980), with the exceptions and changes that NLTK makes. */
+/* porter.c: stems of English words (Porter 1980), with the exceptions and changes that NLTK
+ * makes. */
 #include "porter.h"
 
 #include <stdbool.h>
@@ -76,7 +77,8 @@ typedef struct {
     const char *suffix, *with;
 } rule;
 
-/* Of the first rule whose suffix is there; it applies where the stem before has a greater measure. */
+/* Of the first rule whose suffix is there; it applies where the stem before has a greater
+ * measure. */
 static void apply(word *w, const rule *rules, size_t count, size_t measure_above)
 {
     for (size_t i = 0; i < count; i++) {

@@ -1,7 +1,7 @@
 /* symbols.h: text as numbers, for the metrics that compare texts. Not installed.
  *
- * A text is a row of symbols: its code points, or its words, which a lexicon numbers so that equal words
- * are equal numbers. White space is what Python's str.split takes for it. */
+ * A text is a row of symbols: its code points, or its words, which a lexicon numbers so that equal
+ * words are equal numbers. White space is what Python's str.split takes for it. */
 #ifndef REEL_SYMBOLS_H
 #define REEL_SYMBOLS_H
 
@@ -51,8 +51,8 @@ bool reel__words_of(reel_metric *, reel__lexicon *, reel__span text, reel__symbo
 /* Adds the code points, those of white space only where asked for. */
 bool reel__code_points_of(reel_metric *, reel__span text, bool spaces, reel__symbols *);
 
-/* How many of the n-grams of `x` there are and how many of these are found in any of y[], each at most
- * as often as in the one of y[] that has it most often. */
+/* How many of the n-grams of `x` there are and how many of these are found in any of y[], each at
+ * most as often as in the one of y[] that has it most often. */
 typedef struct {
     int64_t total, matched;
 } reel__ngram_count;

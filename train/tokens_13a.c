@@ -1,5 +1,5 @@
-/* tokens_13a.c: the tokens of mteval-v13a, as sacrebleu makes them. Each rule is a pass over the bytes: the
- * characters it looks for are ASCII, and no part of another one in UTF-8. */
+/* tokens_13a.c: the tokens of mteval-v13a, as sacrebleu makes them. Each rule is a pass over the
+ * bytes: the characters it looks for are ASCII, and no part of another one in UTF-8. */
 #include <string.h>
 
 #include "tokens_13a.h"

@@ -77,4 +77,32 @@ run("adadelta_decay", lambda p: optim.Adadelta(p, lr=0.5, rho=0.95, weight_decay
 run("rprop", lambda p: optim.Rprop(p))
 run("rprop_sizes", lambda p: optim.Rprop(p, lr=0.1, etas=(0.3, 1.5), step_sizes=(1e-2, 0.3)))
 run("lion", lambda p: Lion(p, lr=0.01, betas=(0.9, 0.99), weight_decay=0.1))
+
+
+def rosenbrock(x):
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def lbfgs(name, **options):
+    """The parameters and the loss returned, call by call."""
+    x = torch.tensor([-1.2, 1.0, -0.5, 0.8, 1.5]).requires_grad_()
+    optimizer = optim.LBFGS([x], line_search_fn="strong_wolfe", **options)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = rosenbrock(x)
+        loss.backward()
+        return loss
+
+    history, losses = [], []
+    for _ in range(12):
+        losses.append(optimizer.step(closure).detach())
+        history.append(x.detach().clone())
+    table.add(name, "x", torch.stack(history))
+    table.add(name, "loss", torch.stack(losses))
+
+
+lbfgs("lbfgs", history_size=10)
+lbfgs("lbfgs_short", max_iter=3, history_size=2, lr=0.5)
+lbfgs("lbfgs_single", max_iter=1, max_eval=6, history_size=5)
 table.write()
