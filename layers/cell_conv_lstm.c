@@ -67,7 +67,7 @@ static void add_parameters(conv_lstm *c, reel_tape *tape, const char *name,
                            reel_conv_lstm_options options)
 {
     int64_t taps = c->rows * c->columns, wide = 4 * c->hidden;
-    reel_init weights = reel_init_blocks(reel_glorot(), 4);
+    reel_init weights = reel_glorot();
     reel_init b = reel__block_init(4, 1, reel__option(options.forget_bias, 1));
     c->W_x = reel__layer_param(tape, name, "W_x", REEL_SHAPE(taps * c->in, wide), weights);
     c->W_h = reel__layer_param(tape, name, "W_h", REEL_SHAPE(taps * c->hidden, wide), weights);

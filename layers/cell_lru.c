@@ -16,19 +16,19 @@ static reel_linear_terms terms(void *self, reel_var x)
     reel_var scale = reel_sqrt(reel_neg(reel_expm1(reel_scale(decay, -2))));
     reel_var lambda =
         reel_concat(-1, reel_mul(radius, reel_cos(angle)), reel_mul(radius, reel_sin(angle)));
-    reel_var drive = reel_matmul(x, reel_mul(c->B, reel_concat(-1, scale, scale)));
+    reel_var drive = reel_mul(reel_matmul(x, c->B), reel_concat(-1, scale, scale));
     return (reel_linear_terms){ .decay = lambda, .drive = drive };
 }
 
-/* Re(h·C) takes away the product of the imaginary parts: C's second half is read negated. */
+/* Re(h·C): the real parts' product less the imaginary parts'. */
 static reel_var output(void *self, reel_var x, reel_var h, reel_var gate)
 {
     (void)gate;
     const lru *c = self;
-    reel_var C[2] = { h, h };
-    reel_split(c->C, 0, 2, C);
-    reel_var read = reel_matmul(h, reel_concat(0, C[0], reel_neg(C[1])));
-    return reel_add(read, reel_matmul(x, c->D));
+    reel_var part[2] = { h, h };
+    reel_split(h, -1, 2, part);
+    reel_var conjugate = reel_concat(-1, part[0], reel_neg(part[1]));
+    return reel_add(reel_matmul(conjugate, c->C), reel_matmul(x, c->D));
 }
 
 /* ---- how λ starts ---------------------------------------------------------------------------- */

@@ -49,7 +49,7 @@ static reel_cell make(reel_tape *tape, const char *name, const char *cell, int64
     reel_linear_cell linear = *as;
     reel_shape shape = REEL_SHAPE(in, b.blocks * hidden);
     *c = start;
-    c->W_x = reel__layer_param(tape, name, "W_x", shape, reel_init_blocks(reel_glorot(), b.blocks));
+    c->W_x = reel__layer_param(tape, name, "W_x", shape, reel_glorot());
     c->b = reel__layer_param(tape, name, "b", REEL_SHAPE(b.blocks * hidden), b);
     linear.self = c;
     linear.width = hidden;

@@ -32,7 +32,7 @@ reel_cell reel_qrnn(reel_tape *tape, const char *name, int64_t in, int64_t hidde
         return (reel_cell){ 0 };
     }
     reel_shape shape = REEL_SHAPE(kernel * in, 3 * hidden);
-    c->W_x = reel__layer_param(tape, name, "W_x", shape, reel_init_blocks(reel_glorot(), 3));
+    c->W_x = reel__layer_param(tape, name, "W_x", shape, reel_glorot());
     c->b = reel__layer_param(tape, name, "b", REEL_SHAPE(3 * hidden), reel_zeros());
     return reel_linear(tape, (reel_linear_cell){ .self = c,
                                                  .width = hidden,

@@ -229,9 +229,9 @@ REEL_API reel_rollout reel_unroll_parallel_at(const char *file, int line, reel_c
  *     c' = f∘c + (1 - f)∘u
  *     h = r∘c' + (1 - r)∘scale·s, the output
  *
- * Parameters: W_x [in, 3·hidden], or [in, 4·hidden] where in is not hidden; v [2·hidden], v_f then
- * v_r, uniform in ±1 (the paper keeps it small beside W: here ±1/√hidden); b [2·hidden], where b_r
- * starts at highway_bias. W_x starts uniform in ±√(3/in). scale is √(1 + 2·exp(highway_bias)).
+ * Parameters: W_x [in, 3·hidden], or [in, 4·hidden] where in is not hidden, uniform in ±√(3/in);
+ * v [2·hidden], v_f then v_r, uniform in ±1/√hidden; b [2·hidden], b_f zero, b_r highway_bias. scale is
+ * √(1 + 2·exp(highway_bias)), which keeps the variance of x through a stack of layers.
  * State: c. */
 typedef struct {
     /* Without v_f and v_r (Lei & Zhang 2017): the gates see x alone, and reel_unroll_parallel can. */

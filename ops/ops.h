@@ -104,8 +104,8 @@ REEL_API reel_var reel_cumsum(reel_var v, int axis);
 
 /* ---- linear recurrences (linear_scan.c) ------------------------------------------------------ */
 /* y[t] = a[t]∘y[t-1] + b[t] over axis 0, all steps in one op: b and y [steps, ...], a the same or
- * what broadcasts to it. Its depth is logarithmic where threads allow; its gradient is the same scan
- * from the other end. */
+ * what broadcasts to it. Threads share the columns or, where these are few, chunks of steps; its
+ * gradient is the same scan from the other end. */
 typedef struct {
     reel_var initial; /* y[-1], a step of b's shape; absent: zeros */
     bool reverse;     /* y[t] = a[t]∘y[t+1] + b[t], from the last step to the first */

@@ -393,6 +393,15 @@ Test(cells_more, a_linear_cell_without_terms_or_of_half_a_number_is_an_error)
     cr_expect_null(reel_linear(t, (reel_linear_cell){ .width = 2 }).step);
     cr_expect(strstr(reel_tape_error(t), "the cell has no terms function"), "%s",
               reel_tape_error(t));
+    reel_tape_clear(t);
+    reel_linear_cell odd = { .width = 3, .complex_values = true, .terms = leaky_terms };
+    cr_expect_null(reel_linear(t, odd).step);
+    cr_expect(strstr(reel_tape_error(t), "width is 3: complex values need an even one"), "%s",
+              reel_tape_error(t));
+    reel_tape_clear(t);
+    cr_expect_null(
+        reel_linear(t, (reel_linear_cell){ .width = 2, .window = 2, .terms = leaky_terms }).step);
+    cr_expect(strstr(reel_tape_error(t), "in is 0, must be at least 1"), "%s", reel_tape_error(t));
     reel_tape_free(t);
 }
 

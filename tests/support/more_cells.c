@@ -1,3 +1,4 @@
+/* more_cells.c: the table of cells, each made with the options its case was computed for. */
 #include "more_cells.h"
 
 /* name, function, columns of x, its sizes in and hidden, reverse, linear; then the options */
