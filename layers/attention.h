@@ -187,6 +187,13 @@ typedef struct {
 /* The cell lives until the rewind, as the memory's handles do; the inner one stays. */
 REEL_API reel_cell reel_attention_cell(reel_cell inner, reel_memory, reel_attention_cell_options);
 
+/* The same, called from there: how errors get to name the caller's line. */
+REEL_API reel_cell reel_attention_cell_at(const char *file, int line, reel_cell inner, reel_memory,
+                                          reel_attention_cell_options);
+#ifndef REEL_NO_SITES
+#define reel_attention_cell(...) reel_attention_cell_at(__FILE__, __LINE__, __VA_ARGS__)
+#endif
+
 /* ---- sequences of queries (attention_dot.c, attention_heads.c) ------------------------------ */
 
 /* Which keys a query may see; all that is given must allow it. */

@@ -25,21 +25,22 @@ static reel_var mean_of(reel_var rows, reel_var count)
     return reel_div(reel_sum(rows, 0), reel_maximum(count, reel_scalar(rows.tape, 1)));
 }
 
-static void take_statistics(batch_norm *n, reel_var rows, reel_var counts)
+/* Takes the statistics; returns rows - mean, zeros where they do not count. */
+static reel_var centre(batch_norm *n, reel_var rows, reel_var counts)
 {
     reel_tape *tape = rows.tape;
     bool masked = !reel__is_absent(counts);
-    reel_var zero = reel_scalar(tape, 0);
     n->count =
         masked ? reel_sum_all(counts) : reel_scalar(tape, (double)reel_shape_of(rows).dim[0]);
     n->mean = mean_of(rows, n->count);
     reel_var centred = reel_sub(rows, n->mean);
-    centred = masked ? reel_where(counts, centred, zero) : centred;
+    centred = masked ? reel_where(counts, centred, reel_scalar(tape, 0)) : centred;
     n->variance = mean_of(reel_square(centred), n->count);
     reel_keep(n->mean);
     reel_keep(n->variance);
     reel_keep(n->count);
     n->recording = tape->recording;
+    return centred;
 }
 
 /* ---- one application ------------------------------------------------------------------------ */
@@ -59,20 +60,22 @@ static bool check(const batch_norm *n, reel_var x, reel_var mask)
     return reel__is_absent(mask) || reel__check_shape(n->tape, "batch_norm", "mask", mask, shape);
 }
 
+/* One scale for each feature, so that rows are touched once. */
 static reel_var normalise(batch_norm *n, reel_var rows, reel_var counts)
 {
-    reel_var mean = n->running_mean, variance = n->running_variance;
+    reel_var centred, variance;
     if (reel_is_training(n->tape)) {
-        take_statistics(n, rows, counts);
-        mean = n->mean;
+        centred = centre(n, rows, counts);
         variance = n->variance;
     } else {
-        mean = reel_stop_gradient(mean);
-        variance = reel_stop_gradient(variance);
+        centred = reel_sub(rows, reel_stop_gradient(n->running_mean));
+        variance = reel_stop_gradient(n->running_variance);
     }
     reel_var scale = reel_rsqrt(reel_shift(variance, n->epsilon));
-    reel_var y = reel_mul(reel_sub(rows, mean), scale);
-    return reel__is_absent(n->gain) ? y : reel_add(reel_mul(y, n->gain), n->bias);
+    if (reel__is_absent(n->gain)) {
+        return reel_mul(centred, scale);
+    }
+    return reel_add(reel_mul(centred, reel_mul(scale, n->gain)), n->bias);
 }
 
 static reel_var apply_masked(batch_norm *n, reel_var x, reel_var mask)

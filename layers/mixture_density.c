@@ -52,6 +52,9 @@ static mixture take_apart(reel_var raw, const reel_mixture_options *options)
 {
     int64_t K = options->components, width = width_of(options), wide = K * width;
     reel_shape each = reel_shape_of(raw);
+    if (each.rank < 1) {
+        return (mixture){ raw, raw, raw, raw }; /* memory is short */
+    }
     each.dim[each.rank - 1] = K;
     each.dim[each.rank++] = width;
     mixture m = { .w = reel_slice(raw, -1, 0, K) };
@@ -145,6 +148,9 @@ reel_var reel_mixture_mean(reel_var raw, reel_mixture_options options)
 static reel_var chosen(reel_var w)
 {
     reel_shape shape = reel_shape_of(w);
+    if (shape.rank < 1) {
+        return w;
+    }
     reel_var u = reel_random_uniform(w.tape, shape, 0x1p-60, 1);
     reel_var noise = reel_neg(reel_log(reel_neg(reel_log(u))));
     return reel_one_hot(reel_argmax(reel_add(w, noise), -1), shape.dim[shape.rank - 1]);

@@ -44,7 +44,7 @@ static reel_var nothing(reel_var x)
 reel_var reel_max_pool1d(reel_var x, int64_t kernel, reel_conv1d_options options)
 {
     reel__windows w;
-    bool none;
+    bool none = false;
     if (!prepare(&w, "max_pool1d", x, kernel, options)) {
         return reel__poisoned(x.tape);
     }
@@ -59,14 +59,14 @@ static reel_var counts(const reel__windows *w, reel_var x)
     for (int k = 1; k < column.rank; k++) {
         column.dim[k] = 1;
     }
-    bool none;
+    bool none = false;
     return reel_sum(stacked(w, reel_fill(x.tape, column, 1), 0, &none), 0);
 }
 
 reel_var reel_mean_pool1d(reel_var x, int64_t kernel, reel_conv1d_options options)
 {
     reel__windows w;
-    bool none;
+    bool none = false;
     if (!prepare(&w, "mean_pool1d", x, kernel, options)) {
         return reel__poisoned(x.tape);
     }

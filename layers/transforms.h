@@ -118,7 +118,8 @@ REEL_API reel_var reel_rotary(reel_var x, reel_rotary_options);
 REEL_API reel_var reel_embedding_table(reel_tape *, reel_layer);
 
 /* Logits by an embedding's own vectors (Press & Wolf 2017): y = x·tableᵀ + b, x [..., width] →
- * [..., count]. The table's gradient is the sum of both uses. Parameter: b [count]. */
+ * [..., count]. The table's gradient is the sum of both uses; a padding index has a logit like any
+ * other. Parameter: b [count]. */
 typedef struct {
     bool no_bias;
 } reel_tied_output_options;

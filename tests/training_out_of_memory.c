@@ -1,32 +1,8 @@
 /* Every allocation of a training step fails once: an error, no crash, no leak, and the tape still works
  * afterwards. */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 
-#include "reel.h"
-
-typedef struct {
-    long calls, fail_at; /* requests so far; the one to refuse, -1 for none */
-    size_t held;         /* bytes */
-} failing_memory;
-
-static void *resize(void *self, void *old, size_t old_size, size_t new_size)
-{
-    failing_memory *memory = self;
-    if (new_size == 0) {
-        memory->held -= old ? old_size : 0;
-        free(old);
-        return NULL;
-    }
-    if (memory->calls++ == memory->fail_at) {
-        return NULL;
-    }
-    void *block = realloc(old, new_size);
-    if (block) {
-        memory->held += new_size - old_size;
-    }
-    return block;
-}
+#include "support/failing_memory.h"
 
 typedef struct {
     reel_layer embedding, out;
@@ -70,8 +46,8 @@ static double train(reel_tape *t, const model *m)
 static bool run(long fail_at)
 {
     failing_memory memory = { .fail_at = fail_at };
-    reel_tape *t = reel_tape_new(
-        (reel_tape_options){ .seed = 1, .threads = 1, .allocator = { resize, &memory } });
+    reel_tape *t = reel_tape_new((reel_tape_options){
+        .seed = 1, .threads = 1, .allocator = { failing_memory_resize, &memory } });
     if (t) {
         model m = make(t);
         double loss = train(t, &m);
