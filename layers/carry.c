@@ -74,7 +74,7 @@ static bool check_unroll(const reel_carry *c, reel_var x, int64_t steps)
                   REEL_SHAPE_TEXT(shape), (long long)c->batch);
         return false;
     }
-    if (steps < 0 || steps > shape.dim[0]) {
+    if (steps < REEL_ALL_STEPS || steps > shape.dim[0]) {
         reel_fail(c->tape, REEL_BAD_ARGUMENT, "unroll_carried",
                   "the state after %lld steps of %lld is to be carried", (long long)steps,
                   (long long)shape.dim[0]);
@@ -90,11 +90,13 @@ reel_rollout reel_unroll_carried(reel_carry *c, reel_var x, reel_unroll_options 
         reel_carry_states(c, options.initial) != REEL_OK) {
         return failed(c ? c->tape : x.tape);
     }
-    bool midway = steps != 0 && steps != reel_shape_of(x).dim[0];
+    bool midway = steps > 0 && steps < reel_shape_of(x).dim[0];
     options.all_states = options.all_states || midway;
     reel_rollout r = reel_unroll(c->cell, x, options);
     for (int k = 0; k < c->cell.states; k++) {
-        c->kept[k] = reel_keep(midway ? reel_at(r.states[k], steps - 1) : r.state[k]);
+        c->kept[k] = steps == 0 ? options.initial[k]
+                     : midway   ? reel_keep(reel_at(r.states[k], steps - 1))
+                                : reel_keep(r.state[k]);
     }
     c->pending = r.outputs.id != 0;
     return r;

@@ -46,7 +46,8 @@ typedef struct reel_carry reel_carry;
 REEL_API reel_carry *reel_carry_new(reel_tape *, reel_cell, int64_t batch);
 
 /* reel_unroll from the state carried, options.initial being ignored; x has the carry's batch. The state
- * after `steps` of x's steps (0: all of them) is kept for reel_carry_save. */
+ * after `steps` of x's steps is kept for reel_carry_save; after 0 it is the one carried. */
+#define REEL_ALL_STEPS (-1)
 REEL_API reel_rollout reel_unroll_carried(reel_carry *, reel_var x, reel_unroll_options,
                                           int64_t steps);
 
