@@ -64,6 +64,41 @@ reel_var reel_pack(reel_var x, const int32_t *lengths)
     return reel_gather(reel_reshape(x, joined(shape)), steps);
 }
 
+static int64_t sum(const int32_t *lengths, int64_t batch)
+{
+    int64_t total = 0;
+    for (int64_t row = 0; row < batch; row++) {
+        total += lengths[row];
+    }
+    return total;
+}
+
+reel_var reel_pack_indices(reel_tape *tape, int64_t steps, int64_t batch, const int32_t *indices,
+                           const int32_t *lengths)
+{
+    if (steps < 0 || batch < 0 || !indices || !lengths) {
+        return reel_fail(tape, REEL_BAD_ARGUMENT, "pack_indices", "%s of %lld steps, batch %lld",
+                         indices ? lengths ? "indices" : "no lengths" : "no indices",
+                         (long long)steps, (long long)batch);
+    }
+    if (!tape || !reel__check_lengths(tape, "pack_indices", lengths, batch, steps)) {
+        return reel__poisoned(tape);
+    }
+    size_t count = 0, bytes = (size_t)sum(lengths, batch) * sizeof(int32_t);
+    int32_t *list = bytes ? reel__resize(tape, NULL, 0, bytes) : NULL;
+    if (bytes && !list) {
+        return reel__poisoned(tape);
+    }
+    for (int64_t i = 0; i < steps * batch; i++) {
+        if (i / batch < lengths[i % batch]) {
+            list[count++] = indices[i];
+        }
+    }
+    reel_var packed = reel_indices(tape, REEL_SHAPE((int64_t)count), list);
+    reel__resize(tape, list, bytes, 0);
+    return packed;
+}
+
 reel_var reel_unpack(reel_var rows, int64_t steps, int64_t batch, const int32_t *lengths)
 {
     reel_shape shape = reel_shape_of(rows);

@@ -105,9 +105,13 @@ REEL_API reel_var reel_temporal_penalty(reel_var h, double beta, const int32_t *
 
 /* ---- packing (pack.c) ----------------------------------------------------------------------- */
 
-/* x [steps, batch, …] → [Σ lengths, …]: the valid steps alone, step after step and within a step row
+/* Floating x [steps, batch, …] → [Σ lengths, …]: the valid steps alone, step after step and within a step row
  * after row, in any order of lengths. An output layer or a loss then does no work for padding. */
 REEL_API reel_var reel_pack(reel_var x, const int32_t *lengths);
+/* The same of numbers that are not on a tape yet, such as targets: indices [steps, batch] → int32
+ * [Σ lengths]. */
+REEL_API reel_var reel_pack_indices(reel_tape *, int64_t steps, int64_t batch,
+                                    const int32_t *indices, const int32_t *lengths);
 /* The way back, with zeros in the padding; `rows` [Σ lengths, …]. */
 REEL_API reel_var reel_unpack(reel_var rows, int64_t steps, int64_t batch, const int32_t *lengths);
 

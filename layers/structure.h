@@ -97,6 +97,10 @@ typedef struct {
 REEL_API reel_cell reel_norm_cell(reel_tape *, const char *name, reel_cell, int64_t width,
                                   reel_norm_cell_options);
 
+/* The gradient that goes back through a state, from each step to the one before, is clamped to ±bound,
+ * element by element (Graves 2013); bound > 0. Forward nothing changes. (wrap_clip.c) */
+REEL_API reel_cell reel_clip_cell(reel_tape *, reel_cell, double bound);
+
 /* ---- stacks (stack.c) ----------------------------------------------------------------------- */
 
 /* How layers follow one another, in both kinds of stack. */

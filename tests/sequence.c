@@ -229,6 +229,28 @@ Test(sequence, a_clipped_gradient_is_clamped_in_every_step_and_the_value_untouch
     expect_clean(t);
 }
 
+/* h' = w·h, without input */
+static reel_var grow(void *self, reel_var x, reel_var state[])
+{
+    (void)x;
+    return state[0] = reel_mul(state[0], *(const reel_var *)self);
+}
+
+Test(sequence, a_cell_that_clips_does_so_in_every_step_of_an_unroll)
+{
+    reel_tape *t = new_tape();
+    reel_var w = reel_param(t, "w", REEL_SHAPE(), reel_constant(2));
+    reel_cell cell = { .self = &w, .step = grow, .states = 1, .width = { 1 } };
+    reel_unroll_options one = { .initial = { reel_fill(t, REEL_SHAPE(1, 1), 1) } };
+    reel_var x = reel_fill(t, REEL_SHAPE(6, 1, 1), 0);
+    reel_var y = reel_sum_all(reel_unroll(reel_clip_cell(t, cell, 1.5), x, one).state[0]);
+    cr_expect_eq(reel_item(y), 64);
+    cr_expect_float_eq(reel_item(reel_gradient(y, w)), 32 + 1.5 * (16 + 8 + 4 + 2 + 1), 1e-13);
+    cr_expect_null(reel_clip_cell(t, cell, 0).step);
+    expect_error(t, "the bound 0 is not above 0");
+    expect_clean(t);
+}
+
 Test(sequence, gradients_of_single_examples_add_up_and_are_each_rows_own)
 {
     reel_tape *t = new_tape();
@@ -306,6 +328,13 @@ Test(sequence, packing_keeps_the_steps_that_count_and_unpacking_puts_them_back)
     expect_error(t, "rows are [6,2], but lengths add up to 5");
     reel_pack(x, (const int32_t[]){ 2, -1, 0 });
     expect_error(t, "lengths[1] = -1 is outside 0 … 4");
+    static const int32_t symbols[] = { 10, 11, 12, 20, 21, 22, 30, 31, 32, 40, 41, 42 };
+    static const int32_t expected[] = { 10, 11, 20, 21, 31, 41 };
+    int32_t packed[6];
+    reel_read_indices(reel_pack_indices(t, 4, BATCH, symbols, lengths), packed, 6);
+    cr_expect_arr_eq(packed, expected, sizeof expected);
+    reel_pack_indices(t, 4, BATCH, symbols, (const int32_t[]){ 2, 5, 0 });
+    expect_error(t, "lengths[1] = 5 is outside 0 … 4");
     expect_clean(t);
 }
 
@@ -410,13 +439,18 @@ static reel_decoder new_decoder(reel_tape *t)
     };
 }
 
-static reel_var some_tokens(reel_tape *t, int64_t steps, int64_t batch)
+static const int32_t *tokens_of(int64_t n)
 {
-    int32_t tokens[1024];
-    for (int i = 0; i < steps * batch; i++) {
+    static int32_t tokens[1024];
+    for (int i = 0; i < n; i++) {
         tokens[i] = (i * 7 + i / 3) % VOCABULARY;
     }
-    return reel_indices(t, REEL_SHAPE(steps, batch), tokens);
+    return tokens;
+}
+
+static reel_var some_tokens(reel_tape *t, int64_t steps, int64_t batch)
+{
+    return reel_indices(t, REEL_SHAPE(steps, batch), tokens_of(steps * batch));
 }
 
 Test(sequence, a_taught_decoder_and_one_driven_token_by_token_agree)
@@ -590,6 +624,38 @@ Test(sequence, a_bridge_joins_states_of_different_sizes)
     reel_var narrow[] = { r.state[0], reel_slice(r.state[1], 1, 0, 2) };
     reel_bridge_apply(&bridge, narrow, initial);
     expect_error(t, "the states are [3,6] together, expected [batch,8]");
+    expect_clean(t);
+}
+
+typedef struct {
+    reel_cell encoder;
+    reel_decoder decoder;
+    reel_bridge bridge;
+} translator;
+
+static reel_var translation_loss(reel_tape *t, void *self)
+{
+    static const int32_t source_lengths[] = { 3, 4 }, lengths[] = { 5, 2 };
+    const translator *m = self;
+    reel_unroll_options read = { .lengths = source_lengths };
+    reel_rollout encoded = reel_unroll(m->encoder, reel_find_param(t, "x"), read);
+    reel_decode_options write = { .lengths = lengths };
+    reel_bridge_apply(&m->bridge, encoded.state, write.initial);
+    reel_rollout r = reel_unroll_decoder(m->decoder, some_tokens(t, 5, 2), write);
+    reel_var targets = reel_pack_indices(t, 5, 2, tokens_of(10), lengths);
+    return reel_cross_entropy(reel_pack(r.outputs, lengths), targets);
+}
+
+Test(sequence, an_encoder_a_bridge_and_a_decoder_check_to_second_order)
+{
+    static const int64_t widths[] = { HIDDEN, HIDDEN };
+    reel_tape *t = new_tape();
+    translator m = { .encoder = lstm(t, "encoder", IN), .decoder = new_decoder(t) };
+    m.bridge = reel_bridge_new(t, "bridge", 2, widths, m.decoder.cell, (reel_bridge_options){ 0 });
+    reel_param(t, "x", REEL_SHAPE(4, 2, IN), reel_normal(0, 1));
+    reel_gradcheck_report report;
+    reel_gradcheck_options options = { .order = 2, .directions = 6 };
+    cr_expect(reel_gradcheck(t, translation_loss, &m, options, &report), "%s", report.message);
     expect_clean(t);
 }
 
