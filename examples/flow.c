@@ -38,12 +38,14 @@ static void draw_problems(uint64_t *state, float x[STEPS][BATCH][2], float y[BAT
     }
 }
 
+/* The LSTM starts out remembering for as long as the task is, exp(4) steps (Tallec & Ollivier 2018). */
 static void make_networks(reel_tape *t, network net[NETWORKS])
 {
     const char *const names[] = { "rnn", "lstm", "gru" };
     const char *const recurrent[] = { "rnn.W_h", "lstm.W_h", "gru.W_h" };
     const reel_cell cells[] = { reel_rnn(t, "rnn", 2, HIDDEN, (reel_rnn_options){ 0 }),
-                                reel_lstm(t, "lstm", 2, HIDDEN, (reel_lstm_options){ 0 }),
+                                reel_lstm(t, "lstm", 2, HIDDEN,
+                                          (reel_lstm_options){ .forget_bias = 4 }),
                                 reel_gru(t, "gru", 2, HIDDEN, (reel_gru_options){ 0 }) };
     for (int k = 0; k < NETWORKS; k++) {
         char out[16];

@@ -6,6 +6,7 @@ typedef struct {
     reel_var W_x;
     int depth;
     struct {
+        char name[16]; /* "R_1": by which it can be dropped */
         reel_var R, b;
     } layer[];
 } transition;
@@ -25,7 +26,7 @@ static reel_var step(void *self, reel_var x, reel_var state[])
 {
     const transition *c = self;
     for (int l = 0; l < c->depth; l++) {
-        reel_var from_h = reel_matmul(state[0], reel_probe(c->layer[l].R, "W_h"));
+        reel_var from_h = reel_matmul(state[0], reel_probe(c->layer[l].R, c->layer[l].name));
         reel_var rest = l == 0 ? reel_affine(x, c->W_x, c->layer[0].b) : c->layer[l].b;
         state[0] = squash(c, reel_add(from_h, rest), state[0]);
     }
@@ -73,8 +74,8 @@ reel_cell reel_deep_transition(reel_tape *tape, const char *name, int64_t in, in
     c->depth = depth;
     c->W_x = reel__layer_param(tape, name, "W_x", REEL_SHAPE(in, wide), reel_glorot());
     for (int l = 0; l < depth; l++) {
-        char R[16], b[16];
-        snprintf(R, sizeof R, "R_%d", l + 1);
+        char *R = c->layer[l].name, b[16];
+        snprintf(R, sizeof c->layer[l].name, "R_%d", l + 1);
         snprintf(b, sizeof b, "b_%d", l + 1);
         c->layer[l].R = reel__layer_param(tape, name, R, REEL_SHAPE(hidden, wide), start);
         c->layer[l].b = reel__layer_param(tape, name, b, REEL_SHAPE(wide), bias);
