@@ -79,11 +79,11 @@ static bool write_script(const reel_flow *flow, const char *path)
     if (!file) {
         return false;
     }
-    int height = 160 + 36 * flow->rows;
+    int height = 170 + 40 * flow->rows;
     fprintf(
         file,
         "set xlabel 'step'\n"
-        "set cblabel 'log10 of the norm of the gradient'\n"
+        "set cblabel 'log10 |dL/ds|' noenhanced\n"
         "set palette defined (0 '#0d0887', 1 '#7e03a8', 2 '#cc4778', 3 '#f89540', 4 '#f0f921')\n"
         "set yrange [%d.5:-0.5]\n"
         "set autoscale xfix\n"
