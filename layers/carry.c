@@ -3,6 +3,8 @@
 
 #include "wrap.h"
 
+#define MOST_NUMBERS ((int64_t)(PTRDIFF_MAX / sizeof(double)))
+
 struct reel_carry {
     reel_tape *tape;
     reel_cell cell;
@@ -29,9 +31,10 @@ reel_carry *reel_carry_new(reel_tape *tape, reel_cell cell, int64_t batch)
     }
     *c = (reel_carry){ .tape = tape, .cell = cell, .batch = batch };
     for (int k = 0; k < cell.states; k++) {
-        if (cell.width[k] < 0) {
-            reel_fail(tape, REEL_BAD_ARGUMENT, "carry", "cell.width[%d] = %lld is negative", k,
-                      (long long)cell.width[k]);
+        if (cell.width[k] < 0 || (cell.width[k] > 0 && batch > MOST_NUMBERS / cell.width[k])) {
+            reel_fail(tape, REEL_BAD_ARGUMENT, "carry",
+                      "cell.width[%d] = %lld with a batch of %lld", k, (long long)cell.width[k],
+                      (long long)batch);
             return NULL;
         }
         c->numbers[k] = reel__layer_self(tape, count_of(c, k) * sizeof(double));

@@ -82,6 +82,11 @@ reel_var reel_pool_segments(reel_var x, const int32_t *segment, int64_t segments
                          REEL_SHAPE_TEXT(shape), (long long)segments, (int)kind);
     }
     int64_t batch = shape.dim[1], width = shape.dim[2];
+    if (shape.dim[0] * batch > INT32_MAX || (batch > 0 && segments >= INT32_MAX / batch)) {
+        return reel_fail(x.tape, REEL_BAD_ARGUMENT, "pool_segments",
+                         "%lld segments of %s are more than indices can count", (long long)segments,
+                         REEL_SHAPE_TEXT(shape));
+    }
     layout l = { .steps = shape.dim[0], .batch = batch, .slots = segments * batch };
     reel_var out = reel__poisoned(x.tape);
     if (make_layout(x.tape, &l, segment, segments)) {

@@ -189,6 +189,8 @@ Test(sequence, a_carry_refuses_what_does_not_fit_and_keeps_its_numbers)
     reel_cell cell = lstm(t, "lstm", IN);
     cr_expect_null(reel_carry_new(t, cell, 0));
     expect_error(t, "batch is 0, must be at least 1");
+    cr_expect_null(reel_carry_new(t, cell, INT64_MAX / 4));
+    expect_error(t, "cell.width[0] = 4 with a batch of");
     cr_expect_null(reel_carry_new(t, (reel_cell){ 0 }, 3));
     expect_error(t, "the cell has no step function");
     reel_carry *carry = reel_carry_new(t, cell, BATCH);
@@ -364,6 +366,8 @@ Test(sequence, segments_are_pooled_by_last_step_sum_and_mean)
                  "the second row has no second word");
     reel_pool_segments(x, (const int32_t[]){ 0, 0, 0, 2, 0, 0, 0, 0, 0, 0 }, 2, REEL_SEGMENT_SUM);
     expect_error(t, "segment[3] = 2 is outside -1 … 1");
+    reel_pool_segments(x, segment, INT64_MAX, REEL_SEGMENT_SUM);
+    expect_error(t, "are more than indices can count");
     expect_clean(t);
 }
 
