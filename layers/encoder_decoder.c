@@ -7,7 +7,7 @@
 /* Uniform numbers are drawn from here up, so that none is 0: -log(-log u) stays finite. */
 #define LEAST_UNIFORM 1e-30
 
-static bool check_decoder(reel_tape *tape, const char *layer, const reel_decoder *decoder)
+static bool check_decoder(reel_tape *tape, const char *layer, const reel_token_model *decoder)
 {
     if (!decoder->embedding.apply || !decoder->output.apply) {
         reel_fail(tape, REEL_BAD_ARGUMENT, layer, "the decoder has no %s layer",
@@ -21,17 +21,17 @@ static bool check_decoder(reel_tape *tape, const char *layer, const reel_decoder
 
 static reel_var step_tokens(void *self, reel_var tokens, reel_var state[])
 {
-    const reel_decoder *d = self;
+    const reel_token_model *d = self;
     reel_var x = reel_apply(d->embedding, tokens);
     return reel_apply(d->output, reel__step(&d->cell, x, state));
 }
 
-reel_cell reel_token_cell(reel_tape *tape, reel_decoder decoder)
+reel_cell reel_token_cell(reel_tape *tape, reel_token_model decoder)
 {
     if (!check_decoder(tape, "token_cell", &decoder)) {
         return (reel_cell){ 0 };
     }
-    reel_decoder *d = reel__layer_self(tape, sizeof *d);
+    reel_token_model *d = reel__layer_self(tape, sizeof *d);
     if (d) {
         *d = decoder;
     }
@@ -42,7 +42,7 @@ reel_cell reel_token_cell(reel_tape *tape, reel_decoder decoder)
 
 /* The last of its states is the embedding of the token it chose itself in the step before. */
 typedef struct {
-    const reel_decoder *decoder;
+    const reel_token_model *decoder;
     double ratio;
     bool greedy;
     reel_var coin; /* [batch, 1] for the whole sequence, or absent */
@@ -85,25 +85,25 @@ static reel_rollout nothing(reel_tape *tape)
     return out;
 }
 
-static bool check(const reel_decoder *decoder, reel_var tokens, double ratio)
+static bool check(const reel_token_model *decoder, reel_var tokens, double ratio)
 {
     reel_shape shape = reel_shape_of(tokens);
-    if (!check_decoder(tokens.tape, "unroll_decoder", decoder)) {
+    if (!check_decoder(tokens.tape, "unroll_tokens", decoder)) {
         return false;
     }
     if (shape.rank != 2 || !reel_is_index(tokens)) {
-        reel_fail(tokens.tape, REEL_BAD_SHAPE, "unroll_decoder",
+        reel_fail(tokens.tape, REEL_BAD_SHAPE, "unroll_tokens",
                   "tokens are %s%s, expected int32 [steps, batch]",
                   reel_is_index(tokens) ? "" : "floating ", REEL_SHAPE_TEXT(shape));
         return false;
     }
     if (!(ratio >= 0 && ratio <= 1)) {
-        reel_fail(tokens.tape, REEL_BAD_ARGUMENT, "unroll_decoder",
+        reel_fail(tokens.tape, REEL_BAD_ARGUMENT, "unroll_tokens",
                   "teacher_forcing is %g, must be in [0, 1]", ratio);
         return false;
     }
     if (ratio < 1 && decoder->cell.states >= REEL_MAX_STATES) {
-        reel_fail(tokens.tape, REEL_BAD_ARGUMENT, "unroll_decoder",
+        reel_fail(tokens.tape, REEL_BAD_ARGUMENT, "unroll_tokens",
                   "the cell has %d states; its own token takes one more than there may be",
                   decoder->cell.states);
         return false;
@@ -111,7 +111,8 @@ static bool check(const reel_decoder *decoder, reel_var tokens, double ratio)
     return true;
 }
 
-static reel_rollout unroll_gold(const reel_decoder *decoder, reel_var x, reel_unroll_options unroll)
+static reel_rollout unroll_gold(const reel_token_model *decoder, reel_var x,
+                                reel_unroll_options unroll)
 {
     reel_rollout r = reel_unroll(decoder->cell, x, unroll);
     r.outputs = r.outputs.id ? reel_apply(decoder->output, r.outputs) : r.outputs;
@@ -133,7 +134,8 @@ static reel_rollout unroll_listening(listener *l, reel_var x, reel_unroll_option
     return r;
 }
 
-reel_rollout reel_unroll_decoder(reel_decoder decoder, reel_var tokens, reel_decode_options options)
+reel_rollout reel_unroll_tokens(reel_token_model decoder, reel_var tokens,
+                                reel_teaching_options options)
 {
     double ratio = reel__option(options.teacher_forcing, 1);
     if (tokens.id == 0 || !check(&decoder, tokens, ratio)) {

@@ -144,7 +144,7 @@ typedef struct {
     reel_layer embedding; /* int32 [...] → [..., embedded] */
     reel_cell cell;
     reel_layer output; /* [..., width] → logits [..., vocabulary] */
-} reel_decoder;
+} reel_token_model;
 
 /* Teacher forcing: logits for tokens int32 [steps, batch] (the targets, shifted by one), each token
  * after the gold ones before it. */
@@ -157,14 +157,14 @@ typedef struct {
     double teacher_forcing;
     bool greedy;    /* its own token is the likeliest; else it is drawn from the softmax */
     bool sentences; /* one coin a row for the whole sequence */
-} reel_decode_options;
+} reel_teaching_options;
 /* .outputs are the logits [steps, batch, vocabulary], the states the cell's. The choice of a token has no
  * gradient; what the decoder makes of it has. */
-REEL_API reel_rollout reel_unroll_decoder(reel_decoder, reel_var tokens, reel_decode_options);
+REEL_API reel_rollout reel_unroll_tokens(reel_token_model, reel_var tokens, reel_teaching_options);
 
 /* One step for whoever decodes: a cell whose x are tokens, int32 [batch], and whose output are logits.
  * It keeps the states of decoder.cell: reorder them as you like between steps. */
-REEL_API reel_cell reel_token_cell(reel_tape *, reel_decoder);
+REEL_API reel_cell reel_token_cell(reel_tape *, reel_token_model);
 
 /* How the ratio of gold tokens falls with the update i (Bengio et al. 2015). */
 typedef enum {

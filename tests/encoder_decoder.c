@@ -69,9 +69,9 @@ static reel_cell lstm(reel_tape *t, const char *name, int64_t in)
     return reel_lstm(t, name, in, HIDDEN, (reel_lstm_options){ 0 });
 }
 
-static reel_decoder new_decoder(reel_tape *t)
+static reel_token_model new_decoder(reel_tape *t)
 {
-    return (reel_decoder){
+    return (reel_token_model){
         .embedding = reel_embedding(t, "embedding", VOCABULARY, 3, (reel_embedding_options){ 0 }),
         .cell = reel_gru(t, "gru", 3, HIDDEN, (reel_gru_options){ 0 }),
         .output = reel_dense(t, "out", HIDDEN, VOCABULARY, (reel_dense_options){ 0 }),
@@ -95,10 +95,10 @@ static reel_var some_tokens(reel_tape *t, int64_t steps, int64_t batch)
 Test(encoder_decoder, a_taught_decoder_and_one_driven_token_by_token_agree)
 {
     reel_tape *t = new_tape();
-    reel_decoder decoder = new_decoder(t);
+    reel_token_model decoder = new_decoder(t);
     reel_var tokens = some_tokens(t, 6, BATCH), h = numbers(t, REEL_SHAPE(BATCH, HIDDEN), 0);
     reel_rollout taught =
-        reel_unroll_decoder(decoder, tokens, (reel_decode_options){ .initial = { h } });
+        reel_unroll_tokens(decoder, tokens, (reel_teaching_options){ .initial = { h } });
     reel_cell step = reel_token_cell(t, decoder);
     reel_var state[] = { h };
     cr_expect_eq(step.states, 1);
@@ -113,10 +113,10 @@ Test(encoder_decoder, a_taught_decoder_and_one_driven_token_by_token_agree)
 Test(encoder_decoder, a_free_running_greedy_decoder_feeds_on_its_own_argmax)
 {
     reel_tape *t = new_tape();
-    reel_decoder decoder = new_decoder(t);
+    reel_token_model decoder = new_decoder(t);
     reel_var tokens = some_tokens(t, 8, BATCH);
-    reel_decode_options options = { .teacher_forcing = REEL_ZERO, .greedy = true };
-    reel_rollout r = reel_unroll_decoder(decoder, tokens, options);
+    reel_teaching_options options = { .teacher_forcing = REEL_ZERO, .greedy = true };
+    reel_rollout r = reel_unroll_tokens(decoder, tokens, options);
     reel_cell step = reel_token_cell(t, decoder);
     reel_var state[] = { reel_fill(t, REEL_SHAPE(BATCH, HIDDEN), 0) }, token = reel_at(tokens, 0);
     for (int64_t i = 0; i < 8; i++) {
@@ -148,18 +148,18 @@ static reel_var remember(void *self, reel_var x, reel_var state[])
     return state[0] = reel_probe(x, "fed");
 }
 
-static reel_decoder telling_decoder(void)
+static reel_token_model telling_decoder(void)
 {
-    return (reel_decoder){ .embedding = { .apply = as_one_hot },
-                           .cell = { .step = remember, .states = 1, .width = { 2 } },
-                           .output = { .apply = biased } };
+    return (reel_token_model){ .embedding = { .apply = as_one_hot },
+                               .cell = { .step = remember, .states = 1, .width = { 2 } },
+                               .output = { .apply = biased } };
 }
 
 enum { LONG = 20, WIDE = 300 };
 
 /* The share of gold tokens, which are all 1, where its own are all 0; and the rows that stay with one
  * kind. */
-static double share_of_gold(reel_decode_options options, int *loyal)
+static double share_of_gold(reel_teaching_options options, int *loyal)
 {
     reel_tape *t = new_tape();
     int32_t ones[LONG * WIDE];
@@ -167,7 +167,7 @@ static double share_of_gold(reel_decode_options options, int *loyal)
         ones[i] = 1;
     }
     reel_watch(t, true);
-    reel_unroll_decoder(telling_decoder(), reel_indices(t, REEL_SHAPE(LONG, WIDE), ones), options);
+    reel_unroll_tokens(telling_decoder(), reel_indices(t, REEL_SHAPE(LONG, WIDE), ones), options);
     size_t n;
     double *fed = read_all(reel_slice(reel_watched(t, "fed"), 0, 1, LONG), &n), total = 0;
     *loyal = 0;
@@ -187,26 +187,27 @@ static double share_of_gold(reel_decode_options options, int *loyal)
 Test(encoder_decoder, scheduled_sampling_flips_a_coin_a_token_or_one_a_sentence)
 {
     int loyal;
-    reel_decode_options tokens = { .teacher_forcing = 0.7, .greedy = true };
+    reel_teaching_options tokens = { .teacher_forcing = 0.7, .greedy = true };
     cr_expect_float_eq(share_of_gold(tokens, &loyal), 0.7, 0.02);
     cr_expect_lt(loyal, WIDE / 20);
-    reel_decode_options sentences = { .teacher_forcing = 0.2, .greedy = true, .sentences = true };
+    reel_teaching_options sentences = { .teacher_forcing = 0.2, .greedy = true, .sentences = true };
     cr_expect_float_eq(share_of_gold(sentences, &loyal), 0.2, 0.07);
     cr_expect_eq(loyal, WIDE);
-    cr_expect_eq(share_of_gold(
-                     (reel_decode_options){ .teacher_forcing = REEL_ZERO, .greedy = true }, &loyal),
-                 0);
-    cr_expect_float_eq(share_of_gold((reel_decode_options){ 0 }, &loyal), 1, 1e-12);
+    cr_expect_eq(
+        share_of_gold((reel_teaching_options){ .teacher_forcing = REEL_ZERO, .greedy = true },
+                      &loyal),
+        0);
+    cr_expect_float_eq(share_of_gold((reel_teaching_options){ 0 }, &loyal), 1, 1e-12);
 }
 
 Test(encoder_decoder, tokens_of_its_own_are_drawn_from_its_softmax)
 {
     reel_tape *t = new_tape();
-    reel_decoder decoder = telling_decoder();
+    reel_token_model decoder = telling_decoder();
     int32_t *zeros = calloc(2 * 4000, sizeof *zeros);
     reel_var tokens = reel_indices(t, REEL_SHAPE(2, 4000), zeros);
-    reel_rollout r =
-        reel_unroll_decoder(decoder, tokens, (reel_decode_options){ .teacher_forcing = REEL_ZERO });
+    reel_rollout r = reel_unroll_tokens(decoder, tokens,
+                                        (reel_teaching_options){ .teacher_forcing = REEL_ZERO });
     double ones = reel_item(reel_mean_all(reel_slice(r.state[0], 1, 1, 2)));
     cr_expect_float_eq(ones, 0.25, 0.03, "odds of 3 to 1: %g", ones);
     free(zeros);
@@ -233,11 +234,11 @@ Test(encoder_decoder, the_ratio_falls_as_in_bengio_2015)
 Test(encoder_decoder, a_decoder_refuses_bad_tokens_and_ratios)
 {
     reel_tape *t = new_tape();
-    reel_decoder decoder = new_decoder(t), half = { .embedding = decoder.embedding };
-    reel_unroll_decoder(decoder, numbers(t, REEL_SHAPE(3, 2), 0), (reel_decode_options){ 0 });
+    reel_token_model decoder = new_decoder(t), half = { .embedding = decoder.embedding };
+    reel_unroll_tokens(decoder, numbers(t, REEL_SHAPE(3, 2), 0), (reel_teaching_options){ 0 });
     expect_error(t, "tokens are floating [3,2], expected int32 [steps, batch]");
     reel_var tokens = some_tokens(t, 3, 2);
-    reel_unroll_decoder(decoder, tokens, (reel_decode_options){ .teacher_forcing = 1.5 });
+    reel_unroll_tokens(decoder, tokens, (reel_teaching_options){ .teacher_forcing = 1.5 });
     expect_error(t, "teacher_forcing is 1.5, must be in [0, 1]");
     cr_expect_null(reel_token_cell(t, half).step);
     expect_error(t, "the decoder has no output layer");
@@ -268,7 +269,7 @@ Test(encoder_decoder, a_bridge_joins_states_of_different_sizes)
 
 typedef struct {
     reel_cell encoder;
-    reel_decoder decoder;
+    reel_token_model decoder;
     reel_bridge bridge;
 } translator;
 
@@ -278,9 +279,9 @@ static reel_var translation_loss(reel_tape *t, void *self)
     const translator *m = self;
     reel_unroll_options read = { .lengths = source_lengths };
     reel_rollout encoded = reel_unroll(m->encoder, reel_find_param(t, "x"), read);
-    reel_decode_options write = { .lengths = lengths };
+    reel_teaching_options write = { .lengths = lengths };
     reel_bridge_apply(&m->bridge, encoded.state, write.initial);
-    reel_rollout r = reel_unroll_decoder(m->decoder, some_tokens(t, 5, 2), write);
+    reel_rollout r = reel_unroll_tokens(m->decoder, some_tokens(t, 5, 2), write);
     reel_var targets = reel_pack_indices(t, 5, 2, tokens_of(10), lengths);
     return reel_cross_entropy(reel_pack(r.outputs, lengths), targets);
 }
