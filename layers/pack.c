@@ -1,21 +1,9 @@
 /* pack.c: the steps that count, without the padding between them. */
-#include "padding.h"
+#include "loss.h"
 
-bool reel__check_lengths(reel_tape *tape, const char *layer, const int32_t *lengths, int64_t batch,
-                         int64_t steps)
-{
-    for (int64_t row = 0; lengths && row < batch; row++) {
-        if (lengths[row] < 0 || lengths[row] > steps) {
-            reel_fail(tape, REEL_BAD_ARGUMENT, layer, "lengths[%lld] = %d is outside 0 … %lld",
-                      (long long)row, (int)lengths[row], (long long)steps);
-            return false;
-        }
-    }
-    return true;
-}
-
-reel_var reel__valid_steps(reel_tape *tape, const int32_t *lengths, int64_t batch, int64_t steps,
-                           int64_t *count)
+/* The indices, int32, of the steps of [steps·batch] that count; poisoned where memory is short. */
+static reel_var valid_steps(reel_tape *tape, const int32_t *lengths, int64_t batch, int64_t steps,
+                            int64_t *count)
 {
     size_t bytes = (size_t)(batch * steps) * sizeof(int32_t);
     int32_t *list = bytes ? reel__resize(tape, NULL, 0, bytes) : NULL;
@@ -56,11 +44,11 @@ reel_var reel_pack(reel_var x, const int32_t *lengths)
         return reel_fail(x.tape, REEL_BAD_SHAPE, "pack", "x is %s, expected [steps, batch, …]%s",
                          REEL_SHAPE_TEXT(shape), lengths ? "" : ", and lengths");
     }
-    if (!reel__check_lengths(x.tape, "pack", lengths, shape.dim[1], shape.dim[0])) {
+    if (!reel__check_lengths(x.tape, "pack", "lengths", lengths, shape.dim[1], shape.dim[0])) {
         return reel__poisoned(x.tape);
     }
     int64_t count;
-    reel_var steps = reel__valid_steps(x.tape, lengths, shape.dim[1], shape.dim[0], &count);
+    reel_var steps = valid_steps(x.tape, lengths, shape.dim[1], shape.dim[0], &count);
     return reel_gather(reel_reshape(x, joined(shape)), steps);
 }
 
@@ -81,7 +69,7 @@ reel_var reel_pack_indices(reel_tape *tape, int64_t steps, int64_t batch, const 
                          indices ? lengths ? "indices" : "no lengths" : "no indices",
                          (long long)steps, (long long)batch);
     }
-    if (!tape || !reel__check_lengths(tape, "pack_indices", lengths, batch, steps)) {
+    if (!tape || !reel__check_lengths(tape, "pack_indices", "lengths", lengths, batch, steps)) {
         return reel__poisoned(tape);
     }
     size_t count = 0, bytes = (size_t)sum(lengths, batch) * sizeof(int32_t);
@@ -110,11 +98,11 @@ reel_var reel_unpack(reel_var rows, int64_t steps, int64_t batch, const int32_t 
                          "rows are %s, steps %lld, batch %lld", REEL_SHAPE_TEXT(shape),
                          (long long)steps, (long long)batch);
     }
-    if (!reel__check_lengths(rows.tape, "unpack", lengths, batch, steps)) {
+    if (!reel__check_lengths(rows.tape, "unpack", "lengths", lengths, batch, steps)) {
         return reel__poisoned(rows.tape);
     }
     int64_t count;
-    reel_var valid = reel__valid_steps(rows.tape, lengths, batch, steps, &count);
+    reel_var valid = valid_steps(rows.tape, lengths, batch, steps, &count);
     if (count != shape.dim[0]) {
         return reel_fail(rows.tape, REEL_BAD_SHAPE, "unpack",
                          "rows are %s, but lengths add up to %lld", REEL_SHAPE_TEXT(shape),

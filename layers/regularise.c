@@ -1,5 +1,5 @@
 /* regularise.c: penalties on outputs along time. */
-#include "padding.h"
+#include "loss.h"
 
 /* The mean of v² over the steps that count; lengths of v's own steps, `less` fewer than given. */
 static reel_var mean_square(const char *name, reel_var v, double factor, const int32_t *lengths,
@@ -14,7 +14,7 @@ static reel_var mean_square(const char *name, reel_var v, double factor, const i
     int64_t batch = shape.dim[1];
     size_t bytes = (size_t)batch * sizeof(double);
     double *ends = bytes ? reel__resize(v.tape, NULL, 0, bytes) : NULL;
-    if (!reel__check_lengths(v.tape, name, lengths, batch, shape.dim[0] + less) ||
+    if (!reel__check_lengths(v.tape, name, "lengths", lengths, batch, shape.dim[0] + less) ||
         (bytes && !ends)) {
         reel__resize(v.tape, ends, ends ? bytes : 0, 0);
         return reel__poisoned(v.tape);
