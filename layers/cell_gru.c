@@ -37,21 +37,25 @@ static reel_var step_reset_before(void *self, reel_var x, reel_var state[])
     const gru *c = self;
     int64_t both = 2 * c->hidden;
     reel_var h = state[0], xs = from_input(c, x), gate[2];
-    reel_var from_h = product(c, h, c->W_h, c->gain_h, 0, 2);
+    reel_var W_h = reel_probe(c->W_h, "W_h");
+    reel_var from_h = product(c, h, W_h, c->gain_h, 0, 2);
     reel_var rz = reel_sigmoid(reel_add(reel_slice(xs, -1, 0, both), from_h));
     reel_split(rz, -1, 2, gate);
+    reel_var r = reel_probe(gate[0], "r"), z = reel_probe(gate[1], "z");
     reel_var x_n = reel_slice(xs, -1, both, GATES * c->hidden);
-    reel_var h_n = product(c, reel_mul(gate[0], h), c->W_h, c->gain_h, 2, 3);
-    return state[0] = reel__blend(gate[1], reel_tanh(reel_add(x_n, h_n)), h);
+    reel_var h_n = product(c, reel_mul(r, h), W_h, c->gain_h, 2, 3);
+    reel_var n = reel_probe(reel_tanh(reel_add(x_n, h_n)), "n");
+    return state[0] = reel__blend(z, n, h);
 }
 
 static reel_var from_state(const gru *c, reel_var h)
 {
+    reel_var W_h = reel_probe(c->W_h, "W_h");
     if (reel__is_absent(c->gain_h)) {
-        return reel_matmul(h, c->W_h);
+        return reel_matmul(h, W_h);
     }
-    return reel_concat(-1, product(c, h, c->W_h, c->gain_h, 0, 2),
-                       product(c, h, c->W_h, c->gain_h, 2, 3));
+    return reel_concat(-1, product(c, h, W_h, c->gain_h, 0, 2),
+                       product(c, h, W_h, c->gain_h, 2, 3));
 }
 
 static reel_var step_reset_after(void *self, reel_var x, reel_var state[])
@@ -60,10 +64,10 @@ static reel_var step_reset_after(void *self, reel_var x, reel_var state[])
     reel_var h = state[0], from_x[GATES], from_h[GATES];
     reel_split(from_input(c, x), -1, GATES, from_x);
     reel_split(from_state(c, h), -1, GATES, from_h);
-    reel_var r = reel_sigmoid(reel_add(from_x[0], from_h[0]));
-    reel_var z = reel_sigmoid(reel_add(from_x[1], from_h[1]));
+    reel_var r = reel_probe(reel_sigmoid(reel_add(from_x[0], from_h[0])), "r");
+    reel_var z = reel_probe(reel_sigmoid(reel_add(from_x[1], from_h[1])), "z");
     reel_var n = reel_tanh(reel_add(from_x[2], reel_mul(r, reel_add(from_h[2], c->b_h))));
-    return state[0] = reel__blend(z, n, h);
+    return state[0] = reel__blend(z, reel_probe(n, "n"), h);
 }
 
 static void add_parameters(gru *c, reel_tape *tape, const char *name, int64_t in,

@@ -15,12 +15,12 @@ typedef struct {
 /* [batch, 4·hidden] before the peepholes */
 static reel_var preactivation(const lstm *c, reel_var x, reel_var h)
 {
+    reel_var W_h = reel_probe(c->W_h, "W_h");
     if (reel__is_absent(c->gain_x)) {
-        return reel_add(reel_affine(x, c->W_x, c->b), reel_matmul(h, c->W_h));
+        return reel_add(reel_affine(x, c->W_x, c->b), reel_matmul(h, W_h));
     }
     reel_var from_x = reel_layer_norm(reel_matmul(x, c->W_x), c->gain_x, c->b, c->epsilon);
-    reel_var from_h =
-        reel_layer_norm(reel_matmul(h, c->W_h), c->gain_h, (reel_var){ 0 }, c->epsilon);
+    reel_var from_h = reel_layer_norm(reel_matmul(h, W_h), c->gain_h, (reel_var){ 0 }, c->epsilon);
     return reel_add(from_x, from_h);
 }
 
@@ -37,10 +37,11 @@ static reel_var step(void *self, reel_var x, reel_var state[])
     const lstm *c = self;
     reel_var old = state[1], z[GATES];
     reel_split(preactivation(c, x, state[0]), -1, GATES, z);
-    reel_var i = reel_sigmoid(reel__peep(z[0], c->W_c, old, 0));
-    reel_var f = reel_sigmoid(reel__peep(z[1], c->W_c, old, 1));
-    reel_var cell = reel_add(reel_mul(f, old), reel_mul(i, reel_tanh(z[2])));
-    reel_var o = reel_sigmoid(reel__peep(z[3], c->W_c, cell, 2));
+    reel_var i = reel_probe(reel_sigmoid(reel__peep(z[0], c->W_c, old, 0)), "i");
+    reel_var f = reel_probe(reel_sigmoid(reel__peep(z[1], c->W_c, old, 1)), "f");
+    reel_var g = reel_probe(reel_tanh(z[2]), "g");
+    reel_var cell = reel_add(reel_mul(f, old), reel_mul(i, g));
+    reel_var o = reel_probe(reel_sigmoid(reel__peep(z[3], c->W_c, cell, 2)), "o");
     reel_var h = reel_mul(o, squashed(c, cell));
     state[1] = cell;
     return state[0] = reel__is_absent(c->W_p) ? h : reel_matmul(h, c->W_p);

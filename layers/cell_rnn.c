@@ -9,7 +9,8 @@ typedef struct {
 static reel_var step(void *self, reel_var x, reel_var state[])
 {
     const rnn *c = self;
-    reel_var z = reel_add(reel_affine(x, c->W_x, c->b), reel_matmul(state[0], c->W_h));
+    reel_var z =
+        reel_add(reel_affine(x, c->W_x, c->b), reel_matmul(state[0], reel_probe(c->W_h, "W_h")));
     return state[0] = reel_activate(z, c->activation);
 }
 

@@ -273,6 +273,7 @@ reel_rollout reel_unroll(reel_cell cell, reel_var x, reel_unroll_options options
     if (!x.tape) {
         return reel__rollout_poisoned(&r.in);
     }
+    reel_begin_sequence(cell);
     x.tape->nested++; /* the line of the unroll is that of what a built-in cell records */
     reel_rollout out = unroll(&r, &options);
     x.tape->nested--;

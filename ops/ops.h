@@ -140,6 +140,8 @@ REEL_API reel_var reel_flip(reel_var v, int axis);
 REEL_API reel_var reel_squeeze(reel_var v, int axis);
 REEL_API reel_var reel_unsqueeze(reel_var v, int axis);
 REEL_API reel_var reel_stop_gradient(reel_var v); /* v; its gradient is zero */
+/* v; its gradient's elements are clamped to ±bound (clip_gradient.c) */
+REEL_API reel_var reel_clip_gradient(reel_var v, double bound);
 
 /* ---- joining (join.c) ----------------------------------------------------------------------- */
 REEL_API reel_var reel_concat_n(int axis, int n, const reel_var v[]);
