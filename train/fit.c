@@ -135,9 +135,11 @@ static bool run_epochs(reel__fit *f)
         snprintf(f->val_names[k], sizeof f->val_names[k], "val_%s", names[k]);
         val_names[k] = f->val_names[k];
     }
+    f->public.epoch = f->options->initial_epoch;
     bool good = reel__call_hooks(f, REEL__TRAIN_BEGIN);
-    for (int e = 0; good && e < f->public.epochs && !f->public.stop; e++) {
-        f->public.epoch = f->options->initial_epoch + e;
+    int first = f->public.epoch, end = f->options->initial_epoch + f->public.epochs;
+    for (int e = first; good && e < end && !f->public.stop; e++) {
+        f->public.epoch = e;
         good = run_epoch(f, names, val_names);
     }
     m->history->public.stopped_by =

@@ -81,7 +81,7 @@ REEL_API void reel_history_print(const reel_history *, FILE *); /* one line an e
 /* What hooks see. */
 typedef struct reel_training {
     reel_model *model;
-    int epoch, epochs;      /* epoch: from 0 */
+    int epoch, epochs;      /* epoch: from 0; on_train_begin may set it, to skip what is done */
     int64_t batch, batches; /* batch: from 0, of this epoch */
     int64_t step;           /* updates made by this fit */
     double batch_loss; /* of the latest batch alone; the logs are means over the epoch so far */
