@@ -32,6 +32,9 @@ static void release(void *self)
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
         reel__room_free(m->tape, rooms[i]);
     }
+    for (int k = 0; k < m->metrics; k++) {
+        reel__metric_free(&m->metric[k]);
+    }
 }
 
 static reel_model *new_model(reel_tape *tape)
