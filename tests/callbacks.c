@@ -451,6 +451,35 @@ Test(callbacks, one_that_fails_ends_the_fit_and_is_named)
     }
 }
 
+static reel_status skip_two(void *self, reel_training *t)
+{
+    (void)self;
+    t->epoch += 2;
+    return REEL_OK;
+}
+
+static double loss_from(int skip, int epochs)
+{
+    reel_model *m;
+    reel_tape *t = setup(&m, 0.1);
+    reel_fit_options options = { .epochs = epochs, .batch_size = 8 };
+    if (skip) {
+        cr_assert_not_null(reel_fit(m, X, Y, (reel_fit_options){ .epochs = 2, .batch_size = 8 }));
+        options.callbacks[0] = (reel_callback){ .name = "skip", .on_train_begin = skip_two };
+    }
+    reel_history *h = reel_fit(m, X, Y, options);
+    cr_assert_not_null(h, "%s", reel_tape_error(t));
+    cr_expect_eq(h->epochs, epochs - skip);
+    double loss = reel_history_at(h, "loss", -1);
+    reel_tape_free(t);
+    return loss;
+}
+
+Test(callbacks, epochs_that_are_done_may_be_skipped_and_the_order_goes_on)
+{
+    cr_expect_eq(loss_from(2, 5), loss_from(0, 5));
+}
+
 Test(callbacks, a_monitor_that_is_not_logged_is_named_with_what_is)
 {
     reel_model *m;

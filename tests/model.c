@@ -166,6 +166,8 @@ Test(model, parameters_are_named_after_the_layers_place_or_name)
     reel_tape *t = new_tape();
     reel_model *m =
         reel_sequential(t, REEL_BIDIRECTIONAL(REEL_RNN(2)), REEL_DENSE(1, .name = "out"));
+    cr_expect_null(reel_sequential(t, REEL_DENSE(0)), "what could not be made has no number");
+    reel_tape_clear(t);
     reel_model *other = reel_sequential(t, REEL_DENSE(1));
     cr_assert_eq(reel_model_build(m, REEL_SHAPE(0, 3), false), REEL_OK, "%s", reel_tape_error(t));
     reel_model_build(other, REEL_SHAPE(3), false);

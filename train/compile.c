@@ -4,37 +4,6 @@
 
 #include "training.h"
 
-/* ---- optimisers by name -------------------------------------------------------------------- */
-
-static reel_optimizer *sgd(reel_tape *tape, double lr)
-{
-    return reel_sgd(tape, (reel_sgd_options){ .lr = lr });
-}
-
-static reel_optimizer *adam(reel_tape *tape, double lr)
-{
-    return reel_adam(tape, (reel_adam_options){ .lr = lr });
-}
-
-static const struct {
-    const char *name;
-    reel_optimizer *(*make)(reel_tape *, double lr);
-} optimizers[] = { { "sgd", sgd }, { "adam", adam } };
-enum { OPTIMIZERS = sizeof optimizers / sizeof *optimizers };
-
-static reel_optimizer *optimizer_by_name(reel_tape *tape, const char *name, double lr)
-{
-    const char *known[OPTIMIZERS + 1] = { 0 };
-    for (int i = 0; i < OPTIMIZERS; i++) {
-        if (strcmp(name, optimizers[i].name) == 0) {
-            return optimizers[i].make(tape, lr);
-        }
-        known[i] = optimizers[i].name;
-    }
-    reel__fail_unknown(tape, "compile", "optimizer", name, known);
-    return NULL;
-}
-
 /* ---- reel_compile -------------------------------------------------------------------------- */
 
 static bool check_numbers(reel_tape *tape, const reel_compile_options *o)
@@ -63,7 +32,10 @@ static bool look_up(reel_model *found, const reel_compile_options *o)
     found->loss = o->loss && !o->loss_function ? reel__loss_by_name(tape, o->loss) : NULL;
     found->metrics = 0;
     for (int i = 0; i < REEL_MAX_METRICS && o->metrics[i]; i++) {
-        found->metric[found->metrics++] = reel__metric_by_name(tape, o->metrics[i]);
+        if (!reel__metric_by_name(tape, o->metrics[i], &found->metric[i])) {
+            break;
+        }
+        found->metrics++;
     }
     if (!found->build && !o->loss && !o->loss_function && reel_tape_status(tape) == REEL_OK) {
         reel_fail(tape, REEL_BAD_ARGUMENT, "compile", "a sequential model needs a loss");
@@ -71,18 +43,31 @@ static bool look_up(reel_model *found, const reel_compile_options *o)
     found->owns_optimizer = !o->optimizer_made;
     found->optimizer = o->optimizer_made;
     if (reel_tape_status(tape) == REEL_OK && !found->optimizer) {
-        found->optimizer = optimizer_by_name(tape, o->optimizer ? o->optimizer : "adam", o->lr);
+        found->optimizer =
+            reel_optimizer_by_name(tape, o->optimizer ? o->optimizer : "adam", o->lr);
     }
     return reel_tape_status(tape) == REEL_OK;
+}
+
+static void free_metrics(reel_model *model)
+{
+    for (int k = 0; k < model->metrics; k++) {
+        reel__metric_free(&model->metric[k]);
+    }
 }
 
 static reel_status compile(reel_model *model, const reel_compile_options *o)
 {
     reel_tape *tape = model->tape;
     reel_model found = *model;
-    if (reel_tape_status(tape) != REEL_OK || !check_numbers(tape, o) || !look_up(&found, o)) {
+    if (reel_tape_status(tape) != REEL_OK || !check_numbers(tape, o)) {
         return reel_tape_status(tape);
     }
+    if (!look_up(&found, o)) {
+        free_metrics(&found);
+        return reel_tape_status(tape);
+    }
+    free_metrics(model);
     if (model->owns_optimizer) {
         reel_optimizer_free(model->optimizer);
     }

@@ -55,12 +55,15 @@ static bool train_batch(reel_model *m, const char *op, const reel__slice *slice,
     return good;
 }
 
-static void log_score(reel__fit *f, const reel__score *score, const char *const names[])
+/* Metrics of metrics.h are asked when all is in: some, like roc_auc, take long to answer. */
+static void log_score(reel__fit *f, const reel__score *score, const char *const names[], bool over)
 {
     const reel_model *m = f->public.model;
     reel__set_log(f, names[0], reel__score_loss(score));
     for (int k = 0; k < m->metrics && score->rows > 0; k++) {
-        reel__set_log(f, names[k + 1], reel__score_metric(m, score, k));
+        if (m->metric[k].own || over) {
+            reel__set_log(f, names[k + 1], reel__score_metric(m, score, k));
+        }
     }
 }
 
@@ -69,8 +72,9 @@ static void log_score(reel__fit *f, const reel__score *score, const char *const 
 static bool run_batches(reel__fit *f, const char *const names[])
 {
     reel_model *m = f->public.model;
-    reel__score score = { 0 };
+    reel__score score;
     bool good = put_in_order(f);
+    reel__score_begin(m, &score);
     for (int64_t b = 0; good && b < f->public.batches && !f->public.stop; b++) {
         reel__slice slice = f->train;
         slice.begin = b * f->batch_size;
@@ -83,10 +87,10 @@ static bool run_batches(reel__fit *f, const char *const names[])
             break;
         }
         f->public.step++;
-        log_score(f, &score, names);
+        log_score(f, &score, names, b + 1 == f->public.batches);
         good = reel__call_hooks(f, REEL__BATCH_END);
         if (f->options->catch_interrupt && reel__interrupt_seen()) {
-            f->public.stop = true;
+            f->public.stop = f->public.interrupted = true;
             f->stopped_by = "interrupt";
         }
     }
@@ -96,14 +100,14 @@ static bool run_batches(reel__fit *f, const char *const names[])
 static bool validate(reel__fit *f, const char *const val_names[])
 {
     int every = f->options->validation_every > 0 ? f->options->validation_every : 1;
-    reel__score score = { 0 };
+    reel__score score;
     if (f->validation.rows == 0 || (f->public.epoch + 1) % every != 0) {
         return true;
     }
     bool good = reel__call_hooks(f, REEL__VALIDATION_BEGIN) &&
                 reel__score_all(f->public.model, "fit", f->validation, f->batch_size, &score);
     if (good) {
-        log_score(f, &score, val_names);
+        log_score(f, &score, val_names, true);
     }
     return good && reel__call_hooks(f, REEL__VALIDATION_END);
 }
@@ -131,13 +135,15 @@ static bool run_epochs(reel__fit *f)
     reel_model *m = f->public.model;
     const char *names[REEL_MAX_METRICS + 1] = { "loss" }, *val_names[REEL_MAX_METRICS + 1];
     for (int k = 0; k <= m->metrics; k++) {
-        names[k] = k == 0 ? "loss" : m->metric[k - 1]->name;
+        names[k] = k == 0 ? "loss" : m->metric[k - 1].name;
         snprintf(f->val_names[k], sizeof f->val_names[k], "val_%s", names[k]);
         val_names[k] = f->val_names[k];
     }
+    f->public.epoch = f->options->initial_epoch;
     bool good = reel__call_hooks(f, REEL__TRAIN_BEGIN);
-    for (int e = 0; good && e < f->public.epochs && !f->public.stop; e++) {
-        f->public.epoch = f->options->initial_epoch + e;
+    int first = f->public.epoch, end = f->options->initial_epoch + f->public.epochs;
+    for (int e = first; good && e < end && !f->public.stop; e++) {
+        f->public.epoch = e;
         good = run_epoch(f, names, val_names);
     }
     m->history->public.stopped_by =

@@ -40,7 +40,8 @@ typedef reel_var (*reel_loss_of)(reel_var prediction, reel_var target);
  *   "binary_cross_entropy_with_logits"
  * and long names as Keras has them ("mean_squared_error"). Metrics by name: the losses, and "rmse",
  * "accuracy" (by the targets: classes, one-hot rows, or 0 and 1), "binary_accuracy",
- * "sparse_categorical_accuracy", "categorical_accuracy". */
+ * "sparse_categorical_accuracy", "categorical_accuracy", and those of metrics.h that take numbers:
+ * "f1", "roc_auc", "r2" … Optimisers are those of reel_optimizer_by_name. */
 typedef struct {
     const char *optimizer;          /* NULL: "adam" */
     double lr;                      /* 0: the optimiser's default */
@@ -81,13 +82,14 @@ REEL_API void reel_history_print(const reel_history *, FILE *); /* one line an e
 /* What hooks see. */
 typedef struct reel_training {
     reel_model *model;
-    int epoch, epochs;      /* epoch: from 0 */
+    int epoch, epochs;      /* epoch: from 0; on_train_begin may set it, to skip what is done */
     int64_t batch, batches; /* batch: from 0, of this epoch */
     int64_t step;           /* updates made by this fit */
     double batch_loss; /* of the latest batch alone; the logs are means over the epoch so far */
     int count;         /* logs so far: of the batch in on_batch_end, of the epoch in the others */
     const char *const *name;
     const double *value;
+    bool interrupted;  /* by SIGINT, with catch_interrupt */
     bool stop;         /* set it: training ends after this batch or epoch */
     char message[256]; /* a hook that fails says why */
 } reel_training;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../optim/names.h"
 #include "training.h"
 
 /* What Keras keeps probabilities away from 0 and 1 by. */
@@ -136,15 +137,20 @@ static const reel__loss losses[] = {
 };
 enum { LOSSES = sizeof losses / sizeof *losses };
 
+static const char *known(size_t i)
+{
+    return i < LOSSES ? losses[i].name : NULL;
+}
+
 const reel__loss *reel__loss_by_name(reel_tape *tape, const char *name)
 {
-    const char *known[LOSSES + 1] = { 0 };
+    char text[700];
     for (int i = 0; i < LOSSES; i++) {
         if (strcmp(name, losses[i].name) == 0 || strcmp(name, losses[i].long_name) == 0) {
             return &losses[i];
         }
-        known[i] = losses[i].name;
     }
-    reel__fail_unknown(tape, "compile", "loss", name, known);
+    reel__unknown_name(text, sizeof text, "loss", name, known);
+    reel_fail(tape, REEL_NOT_FOUND, "compile", "%s", text);
     return NULL;
 }

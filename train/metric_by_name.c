@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../optim/names.h"
 #include "training.h"
 
 static int64_t largest(const double *row, int64_t width)
@@ -87,15 +88,62 @@ static const reel__metric metrics[] = {
 };
 enum { METRICS = sizeof metrics / sizeof *metrics };
 
-const reel__metric *reel__metric_by_name(reel_tape *tape, const char *name)
+static const char *known(size_t i)
 {
-    const char *known[METRICS + 1] = { 0 };
+    if (i < METRICS) {
+        return metrics[i].name;
+    }
+    for (size_t general = 0, at = METRICS; reel_metric_known(general); general++) {
+        bool again = false;
+        for (int own = 0; own < METRICS; own++) {
+            again |= strcmp(metrics[own].name, reel_metric_known(general)) == 0;
+        }
+        if (!again && at++ == i) {
+            return reel_metric_known(general);
+        }
+    }
+    return NULL;
+}
+
+static bool general(reel_tape *tape, const char *name, reel__model_metric *out)
+{
+    char why[REEL_METRIC_ERROR];
+    reel_metric_options options = { .allocator = tape->options.allocator };
+    out->general = reel_metric_new(name, options, why);
+    if (!out->general) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, "compile", "%s", why);
+    } else if (!reel_metric_takes_numbers(out->general)) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, "compile", "the metric %s takes text, not predictions",
+                  name);
+        reel__metric_free(out);
+    } else {
+        out->name = reel_metric_name(out->general);
+    }
+    return out->general != NULL;
+}
+
+bool reel__metric_by_name(reel_tape *tape, const char *name, reel__model_metric *out)
+{
+    char text[900];
+    *out = (reel__model_metric){ 0 };
     for (int i = 0; i < METRICS; i++) {
         if (strcmp(name, metrics[i].name) == 0 || strcmp(name, metrics[i].long_name) == 0) {
-            return &metrics[i];
+            *out = (reel__model_metric){ .name = metrics[i].name, .own = &metrics[i] };
+            return true;
         }
-        known[i] = metrics[i].name;
     }
-    reel__fail_unknown(tape, "compile", "metric", name, known);
-    return NULL;
+    for (size_t i = 0; reel_metric_known(i); i++) {
+        if (strcmp(name, reel_metric_known(i)) == 0) {
+            return general(tape, name, out);
+        }
+    }
+    reel__unknown_name(text, sizeof text, "metric", name, known);
+    reel_fail(tape, REEL_NOT_FOUND, "compile", "%s", text);
+    return false;
+}
+
+void reel__metric_free(reel__model_metric *m)
+{
+    reel_metric_free(m->general);
+    *m = (reel__model_metric){ 0 };
 }

@@ -32,6 +32,9 @@ static void release(void *self)
     for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
         reel__room_free(m->tape, rooms[i]);
     }
+    for (int k = 0; k < m->metrics; k++) {
+        reel__metric_free(&m->metric[k]);
+    }
 }
 
 static reel_model *new_model(reel_tape *tape)
@@ -63,9 +66,9 @@ static bool copy_layer(reel_tape *tape, reel__model_layer *layer, const reel_lay
     return layer->inner && copy_layer(tape, layer->inner, spec->inner, layer->spec.name);
 }
 
-static bool names_differ(const reel_model *model)
+static bool names_differ(const reel_model *model, int n)
 {
-    for (int k = 0; k < model->count; k++) {
+    for (int k = 0; k < n; k++) {
         for (int other = 0; other < k; other++) {
             const char *name = model->layer[k].spec.name;
             if (strcmp(name, model->layer[other].spec.name) == 0) {
@@ -83,7 +86,7 @@ static int models_before(const reel_tape *tape)
 {
     int count = 0;
     for (const reel__on_free *entry = tape->on_free; entry; entry = entry->next) {
-        count += entry->call == release;
+        count += entry->call == release && ((const reel_model *)entry->self)->count > 0;
     }
     return count;
 }
@@ -109,15 +112,15 @@ reel_model *reel_sequential_n(reel_tape *tape, int n, const reel_layer_spec laye
     if (!model || !(model->layer = reel__tape_store(tape, bytes))) {
         return NULL;
     }
-    for (; model->count < n; model->count++) {
-        int k = model->count;
+    for (int k = 0; k < n; k++) {
         char name[64];
         default_name(name, number, k);
         if (!copy_layer(tape, &model->layer[k], &layers[k], name)) {
             return NULL;
         }
     }
-    return names_differ(model) ? model : NULL;
+    model->count = names_differ(model, n) ? n : 0;
+    return model->count ? model : NULL;
 }
 
 reel_model *reel_model_new(reel_tape *tape, reel_build_fn build, void *self)

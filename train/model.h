@@ -9,7 +9,8 @@
  *
  * A layer's sizes but its own are inferred from the first data, or from .input of the first layer.
  * Parameters are named layer_0.W_x, layer_2.b and so on, after the layer's place in the list, or
- * after its .name; they belong to the tape, and so does the model, which is freed with it.
+ * after its .name (in a tape's second model model_1.layer_0.W_x and so on); they belong to the tape,
+ * and so does the model, which is freed with it.
  *
  * Data comes batch first ([rows, steps, features], data.h); inside a model sequences are time-major
  * like everywhere in reel. Floating data of three axes and more, and int32 data of two and more, are

@@ -11,7 +11,7 @@ static bool evaluate(reel_model *model, reel_data x, reel_data y, reel_evaluate_
                      reel_evaluation *out)
 {
     reel_tape *tape = model->tape;
-    reel__score score = { 0 };
+    reel__score score;
     if (o.batch_size < 0) {
         reel_fail(tape, REEL_BAD_ARGUMENT, "evaluate", "batch_size is %lld, must be at least 1",
                   (long long)o.batch_size);
@@ -31,7 +31,7 @@ static bool evaluate(reel_model *model, reel_data x, reel_data y, reel_evaluate_
     }
     out->loss = reel__score_loss(&score);
     for (int k = 0; k < model->metrics; k++) {
-        out->name[k] = model->metric[k]->name;
+        out->name[k] = model->metric[k].name;
         out->metric[k] = reel__score_metric(model, &score, k);
     }
     out->count = model->metrics;

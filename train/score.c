@@ -1,5 +1,6 @@
 /* score.c: loss and metrics, summed over batches. */
 #include <math.h>
+#include <string.h>
 
 #include "training.h"
 
@@ -11,38 +12,91 @@ static void copy_row(double *out, reel_data from, int64_t begin, int64_t width)
     }
 }
 
-static void add_position(const reel_model *model, reel__score *score, const reel__step *step,
-                         const double *prediction, double *target, int64_t position)
+static void add_position(const reel_model *model, reel__score *score, const reel__metric_row *row)
 {
-    int64_t width = reel_shape_size(reel_shape_of(step->output.v)) / step->positions;
-    reel__metric_row row = { .prediction = prediction + position * width, .width = width };
-    if (step->classes) {
-        row.class = (int64_t)reel_data_at(step->target, position);
-    } else {
-        copy_row(target, step->target, position * width, width);
-        row.target = target;
-    }
     for (int k = 0; k < model->metrics; k++) {
-        score->metric[k] += model->metric[k]->of_row(&row);
+        if (model->metric[k].own) {
+            score->metric[k] += model->metric[k].own->of_row(row);
+        }
     }
     score->rows++;
+}
+
+/* What a batch's predictions and targets become: rows that count, one after another. */
+typedef struct {
+    double *predictions, *targets;
+    int32_t *labels;
+    size_t rows, width;
+} gathered;
+
+static void gather_position(gathered *g, const reel__step *step, int64_t position)
+{
+    size_t width = g->width, row = g->rows++;
+    memmove(g->predictions + row * width, g->predictions + (size_t)position * width,
+            width * sizeof *g->predictions);
+    if (step->classes) {
+        g->labels[row] = (int32_t)reel_data_at(step->target, position);
+    } else {
+        copy_row(g->targets + row * width, step->target, position * (int64_t)width, (int64_t)width);
+    }
+}
+
+static bool add_general(reel_model *model, const gathered *g, bool classes)
+{
+    reel_metric_batch batch = { .rows = g->rows,
+                                .columns = g->width,
+                                .predictions = g->predictions,
+                                .targets = classes ? NULL : g->targets,
+                                .labels = classes ? g->labels : NULL };
+    for (int k = 0; k < model->metrics; k++) {
+        reel_metric *metric = model->metric[k].general;
+        reel_status status = metric ? reel_metric_update(metric, batch) : REEL_OK;
+        if (status != REEL_OK) {
+            reel_fail(model->tape, status, "metric", "%s: %s", model->metric[k].name,
+                      reel_metric_error(metric));
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool add_metrics(reel_model *model, reel__score *score, const reel__step *step)
 {
     reel_tape *tape = model->tape;
     size_t count = (size_t)reel_shape_size(reel_shape_of(step->output.v));
-    size_t width = count / (size_t)step->positions;
-    double *numbers = reel__room_for(tape, &model->outputs, (count + width) * sizeof *numbers);
+    size_t rows = (size_t)step->positions, width = rows ? count / rows : 0;
+    size_t bytes = 2 * count * sizeof(double) + rows * sizeof(int32_t);
+    double *numbers = reel__room_for(tape, &model->outputs, bytes);
     if (!numbers || reel_read_f64(step->output.v, numbers, count) != REEL_OK) {
         return false;
     }
+    gathered g = { .predictions = numbers,
+                   .targets = numbers + count,
+                   .labels = (int32_t *)(void *)(numbers + 2 * count),
+                   .width = width };
     for (int64_t i = 0; i < step->positions; i++) {
         if (reel__position_counts(step, i)) {
-            add_position(model, score, step, numbers, numbers + count, i);
+            size_t row = g.rows;
+            gather_position(&g, step, i);
+            add_position(
+                model, score,
+                &(reel__metric_row){ .prediction = g.predictions + row * width,
+                                     .target = step->classes ? NULL : g.targets + row * width,
+                                     .width = (int64_t)width,
+                                     .class = step->classes ? g.labels[row] : 0 });
         }
     }
-    return true;
+    return add_general(model, &g, step->classes);
+}
+
+void reel__score_begin(reel_model *model, reel__score *score)
+{
+    *score = (reel__score){ 0 };
+    for (int k = 0; k < model->metrics; k++) {
+        if (model->metric[k].general) {
+            reel_metric_reset(model->metric[k].general);
+        }
+    }
 }
 
 bool reel__score_add(reel_model *model, reel__score *score, const reel__step *step)
@@ -63,14 +117,19 @@ double reel__score_loss(const reel__score *score)
 
 double reel__score_metric(const reel_model *model, const reel__score *score, int metric)
 {
+    const reel__model_metric *m = &model->metric[metric];
+    if (m->general) {
+        return reel_metric_result(m->general);
+    }
     double mean = score->rows > 0 ? score->metric[metric] / score->rows : NAN;
-    return model->metric[metric]->finish ? model->metric[metric]->finish(mean) : mean;
+    return m->own->finish ? m->own->finish(mean) : mean;
 }
 
 bool reel__score_all(reel_model *model, const char *op, reel__slice slice, int64_t batch_size,
                      reel__score *score)
 {
     int64_t end = slice.begin + slice.rows;
+    reel__score_begin(model, score);
     bool training = reel_is_training(model->tape), good = true;
     reel_set_training(model->tape, false);
     for (; good && slice.begin < end; slice.begin += batch_size) {

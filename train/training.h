@@ -5,6 +5,7 @@
 #include "../graph/tape.h"
 #include "../ops/ops.h"
 #include "fit.h"
+#include "metrics.h"
 
 /* ---- values on their way through a model --------------------------------------------------- */
 
@@ -53,11 +54,16 @@ typedef struct {
     double (*of_row)(const reel__metric_row *); /* its mean over rows … */
     double (*finish)(double mean);              /* … through this, unless NULL */
 } reel__metric;
-const reel__metric *reel__metric_by_name(reel_tape *, const char *name);
 
-/* "there is no loss \"msee\"; did you mean mse? Known: mse, mae, …"; names end with NULL. */
-void reel__fail_unknown(reel_tape *, const char *op, const char *what, const char *name,
-                        const char *const known[]);
+/* A metric of a model: one of this table, or one of metrics.h. */
+typedef struct {
+    const char *name;
+    const reel__metric *own;
+    reel_metric *general;
+} reel__model_metric;
+/* False with an error for a name that neither knows. */
+bool reel__metric_by_name(reel_tape *, const char *name, reel__model_metric *out);
+void reel__metric_free(reel__model_metric *);
 
 /* ---- the model ----------------------------------------------------------------------------- */
 
@@ -91,7 +97,7 @@ struct reel_model {
     const reel__loss *loss;
     reel_loss_of loss_function;
     int metrics;
-    const reel__metric *metric[REEL_MAX_METRICS];
+    reel__model_metric metric[REEL_MAX_METRICS];
     double clip_norm, clip_value;
 
     reel__history *history;
@@ -148,6 +154,8 @@ typedef struct {
     double loss, counted;
     double metric[REEL_MAX_METRICS], rows;
 } reel__score;
+/* Empty sums; the model's metrics of metrics.h start anew as well. */
+void reel__score_begin(reel_model *, reel__score *);
 /* Adds a batch whose loss and predictions can be read. */
 bool reel__score_add(reel_model *, reel__score *, const reel__step *);
 double reel__score_loss(const reel__score *);
