@@ -160,11 +160,16 @@ static uint32_t *place_of(const reel_archive *a, const char *name, uint64_t hash
     return &a->index[at];
 }
 
+size_t reel__archive_index(const reel_archive *a, const char *name)
+{
+    uint32_t place = a->index_size ? *place_of(a, name, hash_of(name)) : 0;
+    return place ? place - 1 : a->count;
+}
+
 bool reel_archive_find(const reel_archive *a, const char *name, reel_array *out)
 {
-    uint32_t place = a && name && a->index_size ? *place_of(a, name, hash_of(name)) : 0;
-    *out = place ? a->entries[place - 1].array : (reel_array){ 0 };
-    return place != 0;
+    *out = (reel_array){ 0 };
+    return a && name && reel_archive_at(a, reel__archive_index(a, name), out);
 }
 
 size_t reel_archive_text_count(const reel_archive *a)
@@ -228,7 +233,8 @@ static bool check_new(reel_archive *a, const char *name, const reel_array *array
     } else if (reel_archive_find(a, name, &existing)) {
         reel__failed(&a->failure, REEL_BAD_ARGUMENT, "there is an array %.200s already", name);
     } else if (!reel__array_size(array->type, &array->shape, &bytes)) {
-        reel__failed(&a->failure, REEL_BAD_SHAPE, "%.200s: the type or shape is out of range", name);
+        reel__failed(&a->failure, REEL_BAD_SHAPE, "%.200s: the type or shape is out of range",
+                     name);
     } else if (bytes && !array->data) {
         reel__failed(&a->failure, REEL_BAD_ARGUMENT, "%.200s has no data", name);
     }
@@ -282,8 +288,7 @@ reel_status reel_archive_set_text(reel_archive *a, const char *key, const char *
     }
     char *key_copy = reel__archive_take_text(a, key, strlen(key));
     void *texts = a->texts;
-    bool room =
-        key_copy && grow(a, &texts, a->text_count, &a->text_capacity, sizeof *a->texts);
+    bool room = key_copy && grow(a, &texts, a->text_count, &a->text_capacity, sizeof *a->texts);
     a->texts = texts;
     if (room) {
         a->texts[a->text_count++] = (reel__text){ key_copy, copy };

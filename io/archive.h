@@ -72,10 +72,10 @@ REEL_API reel_var reel_input_array(reel_tape *, reel_array);
 typedef struct reel_archive reel_archive;
 
 typedef struct {
-    reel_allocator allocator; /* zero: malloc */
     /* bytes that compressed arrays may unfold to; 0: a GiB or 100 times the file, whichever is
      * more. Beyond it the file is refused. */
     size_t size_limit;
+    reel_allocator allocator; /* zero: malloc */
 } reel_archive_options;
 
 /* NULL only when memory is short. */
@@ -104,7 +104,7 @@ REEL_API bool reel_archive_find(const reel_archive *, const char *name, reel_arr
 /* Texts by key: what safetensors calls metadata; HDF5 and NumPy's formats have none. */
 REEL_API size_t reel_archive_text_count(const reel_archive *);
 REEL_API const char *reel_archive_text_key(const reel_archive *, size_t index); /* NULL beyond */
-REEL_API const char *reel_archive_text(const reel_archive *, const char *key); /* NULL: absent */
+REEL_API const char *reel_archive_text(const reel_archive *, const char *key);  /* NULL: absent */
 
 /* Adds an array: `add` copies its data, `lend` keeps the pointer, which must then outlive the
  * archive. Names are UTF-8, not empty, and each there once. */

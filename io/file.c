@@ -244,8 +244,8 @@ static bool shift_older(reel__replacement *r, int keep)
         if (age > 1) {
             shifted = rename(from, to) == 0 || errno == ENOENT;
         } else {
-            shifted = (unlink(to) == 0 || errno == ENOENT) &&
-                      (link(from, to) == 0 || errno == ENOENT);
+            shifted =
+                (unlink(to) == 0 || errno == ENOENT) && (link(from, to) == 0 || errno == ENOENT);
         }
     }
     shifted = shifted || system_refused(r->failure, "keep the older one");
@@ -262,7 +262,8 @@ static bool sync_folder(reel__replacement *r)
         return system_refused(r->failure, "open its folder");
     }
     /* Some file systems sync no folders. */
-    bool synced = fsync(folder) == 0 || errno == EINVAL || system_refused(r->failure, "sync its folder");
+    bool synced =
+        fsync(folder) == 0 || errno == EINVAL || system_refused(r->failure, "sync its folder");
     close(folder);
     return synced;
 }

@@ -67,8 +67,7 @@ void reel__write_numbers(const reel_tape *t, char *flat, size_t offset, reel_arr
 
 reel_archive *reel__tape_archive(reel_tape *t)
 {
-    reel_archive *a =
-        reel_archive_new((reel_archive_options){ .allocator = t->options.allocator });
+    reel_archive *a = reel_archive_new((reel_archive_options){ .allocator = t->options.allocator });
     if (!a) {
         reel_fail(t, REEL_OUT_OF_MEMORY, "archive", "out of memory");
     }

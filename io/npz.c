@@ -74,10 +74,6 @@ static bool read_entry(reel_archive *a, zip_t *zip, zip_uint64_t index, size_t *
     *left -= (size_t)about.size;
     char *name = reel__archive_take_text(a, about.name, length - strlen(".npy"));
     unsigned char *bytes = name ? reel__archive_take(a, (size_t)about.size) : NULL;
-    reel_array existing;
-    if (bytes && reel_archive_find(a, name, &existing)) {
-        return bad(a, name, "it is there twice");
-    }
     return bytes && inflate(a, zip, &about, bytes) &&
            reel__read_npy_as(a, name, bytes, (size_t)about.size);
 }

@@ -16,11 +16,22 @@ bool reel__add_texts(reel_archive *a, const reel_text *texts)
     return reel_archive_status(a) == REEL_OK;
 }
 
-bool reel__lend_params(reel_archive *a, const reel_tape *t)
+bool reel__lend_as(reel_archive *a, const char *prefix, const char *name, reel_array array)
+{
+    size_t front = strlen(prefix), room = front + strlen(name) + 1;
+    char *whole = reel__archive_take(a, room);
+    if (!whole) {
+        return false;
+    }
+    snprintf(whole, room, "%s%s", prefix, name);
+    return reel_archive_lend(a, whole, array) == REEL_OK;
+}
+
+bool reel__lend_params(reel_archive *a, const char *prefix, const reel_tape *t)
 {
     for (uint32_t i = 0; i < t->params.count; i++) {
         const reel__param *param = reel__param_entry(t, i);
-        if (reel_archive_lend(a, param->name, reel__param_array(t, param)) != REEL_OK) {
+        if (!reel__lend_as(a, prefix, param->name, reel__param_array(t, param))) {
             return false;
         }
     }
@@ -36,7 +47,7 @@ reel_status reel_save(reel_tape *t, const char *path, reel_save_options options)
     if (!a) {
         return REEL_OUT_OF_MEMORY;
     }
-    if (reel__add_texts(a, options.texts) && reel__lend_params(a, t)) {
+    if (reel__add_texts(a, options.texts) && reel__lend_params(a, "", t)) {
         reel_archive_write(a, path);
     }
     reel_status status = reel__pass_error(t, "save", a);
@@ -47,17 +58,7 @@ reel_status reel_save(reel_tape *t, const char *path, reel_save_options options)
 
 /* ---- matching ------------------------------------------------------------------------------ */
 
-/* What is to be loaded into each parameter. */
-typedef struct {
-    reel_tape *tape;
-    const reel_load_options *options;
-    reel_array *arrays; /* one a parameter; data NULL: nothing (a 1 stands for empty ones) */
-    bool *given;
-    reel__mismatches mismatches;
-    reel_load_report report;
-} match;
-
-static bool starts_with(const char *name, const char *prefix)
+bool reel__starts_with(const char *name, const char *prefix)
 {
     return strncmp(name, prefix, strlen(prefix)) == 0;
 }
@@ -70,32 +71,20 @@ static const char *name_on_tape(const reel_load_options *o, const char *name)
             return r->tape;
         }
     }
-    if (o->prefix && !starts_with(name, o->prefix)) {
+    if (o->prefix && !reel__starts_with(name, o->prefix)) {
         return NULL;
     }
     return o->prefix ? name + strlen(o->prefix) : name;
 }
 
-static const reel__param *param_called(const reel_tape *t, const char *name, uint32_t *index)
-{
-    for (*index = 0; *index < t->params.count; ++*index) {
-        const reel__param *param = reel__param_entry(t, *index);
-        if (strcmp(param->name, name) == 0) {
-            return param;
-        }
-    }
-    return NULL;
-}
-
-static void match_array(match *m, const char *name, const reel_array *array)
+static void match_array(reel__match *m, const char *name, const reel_array *array)
 {
     const char *wanted = name_on_tape(m->options, name);
-    uint32_t index;
     if (!wanted) {
         return;
     }
-    const reel__param *param = param_called(m->tape, wanted, &index);
-    if (!param) {
+    size_t index = reel__archive_index(m->params, wanted);
+    if (index == m->params->count) {
         m->report.extra++;
         if (!m->options->partial) {
             reel__mismatch(&m->mismatches, "%.120s %s is not on the tape", wanted,
@@ -107,13 +96,13 @@ static void match_array(match *m, const char *name, const reel_array *array)
     } else {
         m->given[index] = true;
         m->arrays[index] = *array;
-        bool fits = reel__fits(param, array, &m->mismatches);
+        bool fits = reel__fits(reel__param_entry(m->tape, (uint32_t)index), array, &m->mismatches);
         m->report.loaded += fits;
         m->report.misfits += !fits;
     }
 }
 
-static void match_all(match *m, const reel_archive *a)
+static void match_all(reel__match *m, const reel_archive *a)
 {
     for (size_t i = 0; i < reel_archive_count(a); i++) {
         reel_array array;
@@ -130,23 +119,52 @@ static void match_all(match *m, const reel_archive *a)
     }
 }
 
-static reel_status judge(match *m)
+static reel_status judge(reel__match *m, const char *caller)
 {
     const char *text = reel__mismatch_text(&m->mismatches);
     if (text[0]) {
-        reel_fail(m->tape, REEL_BAD_SHAPE, "load", "the file does not fit: %s", text);
+        reel_fail(m->tape, REEL_BAD_SHAPE, caller, "the file does not fit: %s", text);
         return REEL_BAD_SHAPE;
     }
     if (m->options->partial && m->report.loaded == 0) {
-        reel_fail(m->tape, REEL_NOT_FOUND, "load", "the file has no tensor of the tape's names");
+        reel_fail(m->tape, REEL_NOT_FOUND, caller, "the file has no tensor of the tape's names");
         return REEL_NOT_FOUND;
     }
     return REEL_OK;
 }
 
+reel_status reel__match_begin(reel__match *m, const char *caller, reel_tape *t,
+                              const reel_archive *a, const reel_load_options *options)
+{
+    size_t count = t->params.count;
+    *m = (reel__match){ .tape = t,
+                        .options = options,
+                        .room = count * (sizeof *m->arrays + sizeof *m->given) + 1,
+                        .mismatches = { .log = options->log, .log_self = options->log_self } };
+    m->params = reel__tape_archive(t);
+    m->arrays = m->params ? reel__resize(t, NULL, 0, m->room) : NULL;
+    if (!m->arrays) {
+        return reel__tape_failed(t);
+    }
+    if (!reel__lend_params(m->params, "", t)) {
+        return reel__pass_error(t, caller, m->params);
+    }
+    memset(m->arrays, 0, m->room);
+    m->given = (bool *)(m->arrays + count);
+    match_all(m, a);
+    return judge(m, caller);
+}
+
+void reel__match_end(reel__match *m)
+{
+    reel_archive_free(m->params);
+    reel__resize(m->tape, m->arrays, m->arrays ? m->room : 0, 0);
+    reel__forget_site(m->tape);
+}
+
 /* ---- loading ------------------------------------------------------------------------------- */
 
-static reel_status write_matched(const match *m)
+reel_status reel__match_write(const reel__match *m)
 {
     reel_flat flat;
     reel_tape *t = m->tape;
@@ -171,29 +189,16 @@ reel_status reel_load_archive(reel_tape *t, const reel_archive *a, reel_load_opt
     if (reel__pass_error(t, "load", a) != REEL_OK) {
         return reel_archive_status(a);
     }
-    size_t count = t->params.count, room = count * (sizeof(reel_array) + sizeof(bool)) + 1;
-    reel_array *arrays = reel__resize(t, NULL, 0, room);
-    if (!arrays) {
-        return reel__tape_failed(t);
-    }
-    memset(arrays, 0, room);
-    match m = { .tape = t,
-                .options = &options,
-                .arrays = arrays,
-                .given = (bool *)(arrays + count),
-                .mismatches = { .log = options.log, .log_self = options.log_self } };
-    match_all(&m, a);
-    reel_status status = judge(&m);
+    reel__match m;
+    reel_status status = reel__match_begin(&m, "load", t, a, &options);
     if (status == REEL_OK) {
-        status = write_matched(&m);
-    } else {
-        m.report.loaded = 0;
+        status = reel__match_write(&m);
     }
     if (options.report) {
         *options.report = m.report;
+        options.report->loaded = status == REEL_OK ? m.report.loaded : 0;
     }
-    reel__resize(t, arrays, room, 0);
-    reel__forget_site(t);
+    reel__match_end(&m);
     return status;
 }
 
@@ -202,8 +207,8 @@ reel_status reel_load(reel_tape *t, const char *path, reel_load_options options)
     if (!t) {
         return REEL_BAD_HANDLE;
     }
-    reel_archive *a = reel_archive_open(
-        path, (reel_archive_options){ .allocator = t->options.allocator });
+    reel_archive *a =
+        reel_archive_open(path, (reel_archive_options){ .allocator = t->options.allocator });
     reel_status status = reel_load_archive(t, a, options);
     reel_archive_free(a);
     return status;

@@ -25,7 +25,8 @@ struct reel_archive {
     reel__mapping mapping; /* of the file the arrays look into */
     reel__block *blocks;
     reel__entry *entries;
-    uint32_t *index; /* entries by their names' hashes, open addressing; 0 is free, else entry + 1 */
+    uint32_t
+        *index; /* entries by their names' hashes, open addressing; 0 is free, else entry + 1 */
     reel__text *texts;
     size_t count, capacity, index_size, text_count, text_capacity;
 };
@@ -33,6 +34,8 @@ struct reel_archive {
 /* Memory that lives as long as the archive; NULL, with an error, when there is none. */
 void *reel__archive_take(reel_archive *, size_t bytes);
 char *reel__archive_take_text(reel_archive *, const char *text, size_t length);
+/* Where an array stands; the count where there is none of the name. */
+size_t reel__archive_index(const reel_archive *, const char *name);
 /* What a failed reader had put in goes. */
 void reel__archive_clear(reel_archive *);
 

@@ -123,8 +123,8 @@ static bool read_tensor(contents *c, const char *name, const json_t *about)
     }
     t->array.type = reel__array_type_of(type);
     if (t->array.type == REEL_ARRAY_TYPE_COUNT) {
-        reel__failed(&c->archive->failure, REEL_UNSUPPORTED, "%.200s is of unknown type %.20s", name,
-                     type);
+        reel__failed(&c->archive->failure, REEL_UNSUPPORTED, "%.200s is of unknown type %.20s",
+                     name, type);
         return false;
     }
     if (!read_shape(c->archive, name, json_object_get(about, "shape"), &t->array.shape)) {
@@ -179,7 +179,8 @@ static bool read_texts(reel_archive *a, json_t *texts)
     if (!json_is_object(texts)) {
         return bad(a, "__metadata__ is no object%s%s", "", "");
     }
-    json_object_foreach (texts, key, value) {
+    json_object_foreach(texts, key, value)
+    {
         if (!json_is_string(value)) {
             return bad(a, "__metadata__: %.200s is no text%s", key, "");
         }
@@ -194,7 +195,8 @@ static bool read_header(contents *c, json_t *header)
 {
     const char *name;
     json_t *about;
-    json_object_foreach (header, name, about) {
+    json_object_foreach(header, name, about)
+    {
         bool is_texts = strcmp(name, "__metadata__") == 0;
         if (is_texts ? !read_texts(c->archive, about) : !read_tensor(c, name, about)) {
             return false;
@@ -237,8 +239,9 @@ void reel__read_safetensors(reel_archive *a, const unsigned char *bytes, size_t 
     }
     const unsigned char *text = bytes + LENGTH_BYTES;
     if (text[0] != '{' || !is_flat(text, length)) {
-        bad(a, text[0] != '{' ? "neither safetensors, NumPy nor HDF5%s%s"
-                              : "the header nests deeper than the format does%s%s",
+        bad(a,
+            text[0] != '{' ? "neither safetensors, NumPy nor HDF5%s%s"
+                           : "the header nests deeper than the format does%s%s",
             "", "");
         return;
     }
@@ -307,7 +310,7 @@ static bool write_header(reel_archive *a, reel__replacement *file, const char *t
 {
     static const char spaces[DATA_ALIGNMENT] = "                                                   "
                                                "             ";
-    size_t length = strlen(text), padding = (size_t)-(LENGTH_BYTES + length) % DATA_ALIGNMENT;
+    size_t length = strlen(text), padding = (size_t) - (LENGTH_BYTES + length) % DATA_ALIGNMENT;
     unsigned char prefix[LENGTH_BYTES];
     if (length + padding > MOST_HEADER) {
         reel__failed(&a->failure, REEL_BAD_ARGUMENT, "names and texts of %zu bytes are too many",
