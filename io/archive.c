@@ -309,14 +309,11 @@ static bool starts_with(const unsigned char *bytes, size_t size, const char *mag
     return size >= length && memcmp(bytes, magic, length) == 0;
 }
 
-static bool is_hdf5(const unsigned char *bytes, size_t size)
-{
-    return starts_with(bytes, size, "\x89HDF\r\n\x1a\n", 8);
-}
-
 static void parse(reel_archive *a, const unsigned char *bytes, size_t size)
 {
-    if (starts_with(bytes, size, "\x93NUMPY", 6)) {
+    if (starts_with(bytes, size, "\x89HDF\r\n\x1a\n", 8)) {
+        reel__read_hdf5(a, bytes, size);
+    } else if (starts_with(bytes, size, "\x93NUMPY", 6)) {
         reel__read_npy(a, bytes, size);
     } else if (starts_with(bytes, size, "PK", 2)) {
         reel__read_npz(a, bytes, size);
@@ -333,8 +330,6 @@ reel_archive *reel_archive_parse(const void *bytes, size_t size, reel_archive_op
     }
     if (!bytes && size) {
         reel__failed(&a->failure, REEL_BAD_ARGUMENT, "there are no bytes");
-    } else if (is_hdf5(bytes, size)) {
-        reel__failed(&a->failure, REEL_UNSUPPORTED, "HDF5 is read from files only");
     } else {
         parse(a, bytes, size);
     }
@@ -364,11 +359,7 @@ reel_archive *reel_archive_open(const char *path, reel_archive_options options)
         return a;
     }
     if (reel__map_file(&a->mapping, path, &a->failure)) {
-        if (is_hdf5(a->mapping.bytes, a->mapping.size)) {
-            reel__read_hdf5(a, path, a->mapping.size);
-        } else {
-            parse(a, a->mapping.bytes, a->mapping.size);
-        }
+        parse(a, a->mapping.bytes, a->mapping.size);
     }
     if (a->failure.status != REEL_OK) {
         name_the_file(&a->failure, path);

@@ -84,7 +84,7 @@ REEL_API reel_archive *reel_archive_new(reel_archive_options);
  * copied, where its format allows: it must not be shortened while the archive is in use (files that
  * reel writes are replaced, never changed). NULL only when memory is short. */
 REEL_API reel_archive *reel_archive_open(const char *path, reel_archive_options);
-/* The same for a file that lies in memory, which must stay until the archive is freed; not HDF5. */
+/* The same for a file that lies in memory, which must stay until the archive is freed. */
 REEL_API reel_archive *reel_archive_parse(const void *bytes, size_t size, reel_archive_options);
 REEL_API void reel_archive_free(reel_archive *);
 

@@ -215,6 +215,18 @@ reel_status reel_array_read_f64(reel_array array, double *out, size_t n)
     return REEL_OK;
 }
 
+bool reel__widen(reel_archive *a, reel_array *array)
+{
+    size_t n = reel_array_bytes(*array) / reel__array_element(array->type);
+    float *numbers = reel__archive_take(a, n * sizeof *numbers);
+    if (!numbers || reel_array_read(*array, numbers, n) != REEL_OK) {
+        return false;
+    }
+    array->type = REEL_ARRAY_F32;
+    array->data = numbers;
+    return true;
+}
+
 reel_var reel_input_array(reel_tape *tape, reel_array array)
 {
     if (!tape) {

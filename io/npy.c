@@ -355,17 +355,7 @@ size_t reel__npy_header(const reel_array *array, char out[REEL__NPY_HEADER_SIZE]
 
 bool reel__numpy_array(reel_archive *a, reel_array *array)
 {
-    if (reel__array_numpy_name(array->type)[0]) {
-        return true;
-    }
-    size_t n = reel_array_bytes(*array) / reel__array_element(array->type);
-    float *numbers = reel__archive_take(a, n * sizeof *numbers);
-    if (!numbers || reel_array_read(*array, numbers, n) != REEL_OK) {
-        return false;
-    }
-    array->type = REEL_ARRAY_F32;
-    array->data = numbers;
-    return true;
+    return reel__array_numpy_name(array->type)[0] || reel__widen(a, array);
 }
 
 bool reel__write_npy(reel_archive *a, reel__replacement *file)

@@ -47,6 +47,8 @@ reel_array_type reel__array_type_of(const char *safetensors_name);
 reel_array_type reel__array_type_of_numpy(const char *kind_and_size);
 const char *reel__array_numpy_name(reel_array_type);
 bool reel__is_floating(reel_array_type);
+/* To f32, in memory of the archive's. */
+bool reel__widen(reel_archive *, reel_array *);
 
 /* What a file may unfold to. */
 size_t reel__archive_limit(const reel_archive *, size_t file_size);
@@ -55,7 +57,7 @@ size_t reel__archive_limit(const reel_archive *, size_t file_size);
 void reel__read_safetensors(reel_archive *, const unsigned char *bytes, size_t size);
 void reel__read_npy(reel_archive *, const unsigned char *bytes, size_t size);
 void reel__read_npz(reel_archive *, const unsigned char *bytes, size_t size);
-void reel__read_hdf5(reel_archive *, const char *path, size_t file_size);
+void reel__read_hdf5(reel_archive *, const unsigned char *bytes, size_t size);
 
 /* Each writes into a replacement that has begun. */
 bool reel__write_safetensors(reel_archive *, reel__replacement *);
