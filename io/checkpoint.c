@@ -300,7 +300,8 @@ static reel_status load_checked(reel_tape *t, const reel_archive *a, const reel_
     return REEL_OK;
 }
 
-static reel_status load_archive(reel_tape *t, const reel_archive *a, reel_training_state *state)
+reel_status reel__load_checkpoint_archive(reel_tape *t, const reel_archive *a,
+                                          reel_training_state *state)
 {
     if (reel__pass_error(t, "load_checkpoint", a) != REEL_OK || !check_version(t, a)) {
         return reel__tape_failed(t);
@@ -326,7 +327,7 @@ reel_status reel_load_checkpoint(reel_tape *t, const char *path, reel_training_s
     }
     reel_archive *a =
         reel_archive_open(path, (reel_archive_options){ .allocator = t->options.allocator });
-    reel_status status = load_archive(t, a, state);
+    reel_status status = reel__load_checkpoint_archive(t, a, state);
     reel_archive_free(a);
     return status;
 }

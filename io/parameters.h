@@ -2,6 +2,7 @@
 #ifndef REEL_PARAMETERS_H
 #define REEL_PARAMETERS_H
 
+#include "checkpoint.h"
 #include "match.h"
 #include "safetensors.h"
 
@@ -30,5 +31,8 @@ reel_status reel__match_begin(reel__match *, const char *caller, reel_tape *, co
                               const reel_load_options *);
 reel_status reel__match_write(const reel__match *);
 void reel__match_end(reel__match *);
+
+/* A checkpoint that is in memory. (checkpoint.c) */
+reel_status reel__load_checkpoint_archive(reel_tape *, const reel_archive *, reel_training_state *);
 
 #endif

@@ -54,6 +54,8 @@ def bad_zip(name, entries):
             z.writestr(zipfile.ZipInfo(entry), content)
 
 
+np.save(here / "io_ramp.npy", base.astype(np.float32))
+np.save(here / "io_swapped.npy", np.asfortranarray(base.astype(">i2")))
 out = io.BytesIO()
 np.save(out, base)
 bad_zip("io_bad_outside.npz", [("../../evil.npy", out.getvalue())])
