@@ -123,7 +123,11 @@ static float float_of_bf16(uint16_t half)
     }                                                                                              \
     break
 
-#define CONVERT_ALL(real)                                                                          \
+#define CONVERT_ALL(real, real_type)                                                               \
+    if (type == real_type) {                                                                       \
+        memcpy(out, from, n * sizeof *out);                                                        \
+        return;                                                                                    \
+    }                                                                                              \
     switch (type) {                                                                                \
     case REEL_ARRAY_F32:                                                                           \
         CONVERT(float, (real)x);                                                                   \
@@ -157,16 +161,13 @@ static float float_of_bf16(uint16_t half)
 
 static void convert_f32(reel_array_type type, const char *from, size_t n, float *out)
 {
-    CONVERT_ALL(float)
+    CONVERT_ALL(float, REEL_ARRAY_F32)
 }
 
 static void convert_f64(reel_array_type type, const char *from, size_t n, double *out)
 {
-    CONVERT_ALL(double)
+    CONVERT_ALL(double, REEL_ARRAY_F64)
 }
-
-/* How many elements one thread takes at a time. */
-enum { PIECE = 1 << 20 };
 
 static bool readable(reel_array array, const void *out, size_t n)
 {
@@ -175,22 +176,35 @@ static bool readable(reel_array array, const void *out, size_t n)
            (n == 0 || (array.data && out));
 }
 
+/* How many elements one thread takes at a time; one alone does not keep memory busy. */
+enum { PIECE = 1 << 19 };
+
+static int64_t pieces_of(size_t n)
+{
+    return (int64_t)((n + PIECE - 1) / PIECE);
+}
+
+/* What is left of n elements from the beginning of a piece on, at most the piece. */
+static size_t piece_size(size_t n, size_t begin)
+{
+    return n - begin < PIECE ? n - begin : PIECE;
+}
+
+static const char *element_at(const reel_array *array, size_t index)
+{
+    return (const char *)array->data + index * reel__array_element(array->type);
+}
+
 reel_status reel_array_read(reel_array array, float *out, size_t n)
 {
     if (!readable(array, out, n)) {
         return REEL_BAD_ARGUMENT;
     }
-    size_t element = reel__array_element(array.type);
-    int64_t pieces = (int64_t)((n + PIECE - 1) / PIECE);
-#pragma omp parallel for schedule(static) if (pieces > 1)
+    int64_t pieces = pieces_of(n);
+#pragma omp parallel for schedule(dynamic) if (pieces > 1)
     for (int64_t i = 0; i < pieces; i++) {
-        size_t begin = (size_t)i * PIECE, count = n - begin < PIECE ? n - begin : PIECE;
-        const char *from = (const char *)array.data + begin * element;
-        if (array.type == REEL_ARRAY_F32) {
-            memcpy(out + begin, from, count * element);
-        } else {
-            convert_f32(array.type, from, count, out + begin);
-        }
+        size_t begin = (size_t)i * PIECE;
+        convert_f32(array.type, element_at(&array, begin), piece_size(n, begin), out + begin);
     }
     return REEL_OK;
 }
@@ -200,17 +214,11 @@ reel_status reel_array_read_f64(reel_array array, double *out, size_t n)
     if (!readable(array, out, n)) {
         return REEL_BAD_ARGUMENT;
     }
-    size_t element = reel__array_element(array.type);
-    int64_t pieces = (int64_t)((n + PIECE - 1) / PIECE);
-#pragma omp parallel for schedule(static) if (pieces > 1)
+    int64_t pieces = pieces_of(n);
+#pragma omp parallel for schedule(dynamic) if (pieces > 1)
     for (int64_t i = 0; i < pieces; i++) {
-        size_t begin = (size_t)i * PIECE, count = n - begin < PIECE ? n - begin : PIECE;
-        const char *from = (const char *)array.data + begin * element;
-        if (array.type == REEL_ARRAY_F64) {
-            memcpy(out + begin, from, count * element);
-        } else {
-            convert_f64(array.type, from, count, out + begin);
-        }
+        size_t begin = (size_t)i * PIECE;
+        convert_f64(array.type, element_at(&array, begin), piece_size(n, begin), out + begin);
     }
     return REEL_OK;
 }
