@@ -282,9 +282,12 @@ reel_status reel_archive_set_text(reel_archive *a, const char *key, const char *
     }
     reel__text *text = find_text(a, key);
     char *copy = reel__archive_take_text(a, value, strlen(value));
-    if (!copy || text) {
-        text->value = copy ? copy : text->value;
+    if (!copy) {
         return a->failure.status;
+    }
+    if (text) {
+        text->value = copy;
+        return REEL_OK;
     }
     char *key_copy = reel__archive_take_text(a, key, strlen(key));
     void *texts = a->texts;
