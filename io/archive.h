@@ -59,8 +59,8 @@ REEL_API const char *reel_array_type_name(reel_array_type); /* "F32"; "?" for an
 REEL_API size_t reel_array_bytes(reel_array);               /* elements times their size */
 
 /* All n elements, converted: floating types exactly or rounded to nearest even (what is too large
- * for a float becomes infinite), integers likewise, bool as 0 and 1. REEL_BAD_ARGUMENT where n is not
- * the number of elements or there is no data. */
+ * for a float becomes infinite), integers likewise, bool as 0 and 1. REEL_BAD_ARGUMENT where n is
+ * not the number of elements or there is no data. */
 REEL_API reel_status reel_array_read(reel_array, float *out, size_t n);
 REEL_API reel_status reel_array_read_f64(reel_array, double *out, size_t n);
 
@@ -80,9 +80,9 @@ typedef struct {
 
 /* NULL only when memory is short. */
 REEL_API reel_archive *reel_archive_new(reel_archive_options);
-/* Reads a safetensors, .npy, .npz or HDF5 file, told apart by its first bytes. A file is mapped, not
- * copied, where its format allows: it must not be shortened while the archive is in use (files that
- * reel writes are replaced, never changed). NULL only when memory is short. */
+/* Reads a safetensors, .npy, .npz or HDF5 file, told apart by its first bytes. A file is mapped,
+ * not copied, where its format allows: it must not be shortened while the archive is in use (files
+ * that reel writes are replaced, never changed). NULL only when memory is short. */
 REEL_API reel_archive *reel_archive_open(const char *path, reel_archive_options);
 /* The same for a file that lies in memory, which must stay until the archive is freed. */
 REEL_API reel_archive *reel_archive_parse(const void *bytes, size_t size, reel_archive_options);

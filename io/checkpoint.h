@@ -9,14 +9,14 @@
  *
  * Training that goes on from a checkpoint, in another process, computes the same bits as training
  * that was never interrupted: parameters, the optimiser's state with its schedule, and where the
- * tape's random numbers stand (dropout) are all in it. Save between steps: a recording and gradients
- * that are not yet applied are not.
+ * tape's random numbers stand (dropout) are all in it. Save between steps: a recording and
+ * gradients that are not yet applied are not.
  *
  * The file is safetensors: parameters under "param/", the optimiser's state under "optimizer/", the
- * counters under "state/", the program's own under "extra/". To load parameters alone, use reel_load
- * with .prefix = "param/". Files of every earlier version load; one of a later version is refused,
- * with both versions in the message. Like reel_load, a load checks everything before it changes
- * anything, and a save replaces the file as a whole or leaves the old one. */
+ * counters under "state/", the program's own under "extra/". To load parameters alone, use
+ * reel_load with .prefix = "param/". Files of every earlier version load; one of a later version is
+ * refused, with both versions in the message. Like reel_load, a load checks everything before it
+ * changes anything, and a save replaces the file as a whole or leaves the old one. */
 #ifndef REEL_CHECKPOINT_H
 #define REEL_CHECKPOINT_H
 
@@ -37,8 +37,8 @@ typedef struct {
     uint64_t shuffle_seed;
     double best; /* of what is watched, such as the validation loss */
     int64_t best_epoch;
-    /* Arrays and texts of the program's own, such as the history of the loss. NULL: none. A load adds
-     * to it what the file holds: give a new archive. */
+    /* Arrays and texts of the program's own, such as the history of the loss. NULL: none. A load
+     * adds to it what the file holds: give a new archive. */
     reel_archive *extra;
 } reel_training_state;
 

@@ -7,28 +7,30 @@
  *         { 0 },
  *     };
  *     reel_foreign_options options = { .framework = REEL_PYTORCH, .layers = layers };
- *     reel_import(t, "theirs.safetensors", options);   // safetensors.torch.save_file(m.state_dict(), …)
- *     reel_export(t, "ours.safetensors", options);     // m.load_state_dict(safetensors.torch.load_file(…))
+ *     reel_import(t, "theirs.safetensors", options); // save_file(model.state_dict(), …)
+ *     reel_export(t, "ours.safetensors", options);   // model.load_state_dict(load_file(…))
  *
  * A row says which layer of a class of theirs is which on the tape. Gates are reordered, matrices
- * transposed and biases summed or split as the classes want it; outputs then agree but for rounding.
+ * transposed and biases summed or split as the classes want it; outputs then agree but for
+ * rounding.
  *
- *     PyTorch   RNN LSTM GRU, one row a layer and direction; RNNCell LSTMCell GRUCell Linear Embedding
- *               LayerNorm MultiheadAttention
+ *     PyTorch   RNN LSTM GRU, one row a layer and direction; RNNCell LSTMCell GRUCell Linear
+ *               Embedding LayerNorm MultiheadAttention
  *     Keras 3   SimpleRNN LSTM GRU Dense Embedding LayerNormalization MultiHeadAttention
  *
- *     on the tape                           PyTorch                    Keras
- *     W_x, W_h                              weight_ih, weight_hh       kernel, recurrent_kernel
- *     b                                     bias_ih + bias_hh          bias
- *     W_p of reel_lstm's .projection        weight_hr
- *     b_h of reel_gru's .reset_after        bias_hh, its third part    bias, its second row's third part
- *     W, b of reel_dense                    weight, bias               kernel, bias
- *     table of reel_embedding               weight                     embeddings
- *     gain, bias of a layer norm            weight, bias               gamma, beta
- *     W_q W_k W_v W_o b_q b_k b_v b_o       in_proj_weight …           query, key, value, attention_output
+ *     on the tape                     PyTorch                Keras
+ *     W_x, W_h                        weight_ih, weight_hh   kernel, recurrent_kernel
+ *     b                               bias_ih + bias_hh      bias
+ *     W_p of reel_lstm's .projection  weight_hr
+ *     b_h of reel_gru's .reset_after  bias_hh, last third    bias[1], last third
+ *     W, b of reel_dense              weight, bias           kernel, bias
+ *     table of reel_embedding         weight                 embeddings
+ *     gain, bias of a layer norm      weight, bias           gamma, beta
+ *     W_q W_k W_v W_o, b_q …          in_proj_weight …       query, key, value …
  *
- * An export writes bias_ih = b and zeros where bias_hh adds. A layer without biases in the file gets
- * zeros. PyTorch's GRU and Keras's with reset_after (its default) need reel_gru's .reset_after.
+ * An export writes bias_ih = b and zeros where bias_hh adds. A layer without biases in the file
+ * gets zeros. PyTorch's GRU and Keras's with reset_after (its default) need reel_gru's
+ * .reset_after.
  *
  * Keras: from a .weights.h5, .file is the layer's folder there, "layers/lstm" or
  * "layers/bidirectional/forward_layer"; otherwise (.npz) arrays are named by the variables' paths:
@@ -56,8 +58,8 @@ typedef struct {
 typedef struct {
     reel_framework framework;
     const reel_foreign_layer *layers; /* up to one without a kind */
-    /* Tensors of the file, and parameters of the tape, that no row names are left alone. Otherwise each
-     * is an error. */
+    /* Tensors of the file, and parameters of the tape, that no row names are left alone. Otherwise
+     * each is an error. */
     bool partial;
 } reel_foreign_options;
 

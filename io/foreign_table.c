@@ -1,5 +1,5 @@
-/* foreign_table.c: the table of layers. PyTorch: matrices [G·H, in], gates i f g o and r z n. Keras:
- * [in, G·H], gates i f c o and z r h. */
+/* foreign_table.c: the table of layers. PyTorch: matrices [G·H, in], gates i f g o and r z n.
+ * Keras: [in, G·H], gates i f c o and z r h. */
 #include "foreign_table.h"
 
 typedef reel__foreign_rule rule;

@@ -9,7 +9,8 @@
 typedef struct {
     const char *tape, *file; /* "W_x", "weight_ih" */
     const char *numbered;    /* its place in Keras's .weights.h5 */
-    /* Which block of theirs each block of ours is: "102" of 3; '.' where there is none. NULL: "0" */
+    /* Which block of theirs each block of ours is: "102" of 3; '.' where there is none. NULL:
+     * "0" */
     const char *blocks;
     int of; /* blocks of theirs; 0: 1 */
     bool transposed;

@@ -1,8 +1,9 @@
 /* hdf5.c: the datasets of an HDF5 file, which is what Keras keeps weights in.
  *
- * The file is read and written as an image in memory, so that it is replaced like every other one. The
- * HDF5 library does the reading: what it makes of a file that was made to do harm is not in reel's
- * hands. It keeps state of its own: one thread at a time may use it, unless it was built otherwise. */
+ * The file is read and written as an image in memory, so that it is replaced like every other one.
+ * The HDF5 library does the reading: what it makes of a file that was made to do harm is not in
+ * reel's hands. It keeps state of its own: one thread at a time may use it, unless it was built
+ * otherwise. */
 #include <string.h>
 
 #include "reader.h"

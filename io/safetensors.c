@@ -1,8 +1,8 @@
 /* safetensors.c: the safetensors format: 8 bytes with the length of a JSON header, the header, and
  * the tensors' data one after another.
  *
- * The header is checked for its nesting before jansson sees it, and jansson's result before anything
- * is believed. */
+ * The header is checked for its nesting before jansson sees it, and jansson's result before
+ * anything is believed. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,14 +4,15 @@
  *     reel_load(t, "model.safetensors", (reel_load_options){ 0 });
  *
  * The file opens in everything that reads safetensors, under the parameters' names; any archive
- * (archive.h) that holds arrays of those names can be loaded. A load checks the whole file and every
- * name, type and shape before it writes the first number: where anything is wrong no parameter
- * changes. A save replaces the file as a whole or leaves the old one.
+ * (archive.h) that holds arrays of those names can be loaded. A load checks the whole file and
+ * every name, type and shape before it writes the first number: where anything is wrong no
+ * parameter changes. A save replaces the file as a whole or leaves the old one.
  *
  * The reader refuses: a header that is shorter than 2 bytes, longer than 100 MB or than the file,
- * that is no JSON object, nests deeper than the format does, repeats a name or holds invalid UTF-8; an
- * unknown type; a shape whose product overflows or with more than REEL_MAX_RANK axes; data that does
- * not fit type and shape, overlaps, leaves a gap or does not end with the file. It needs jansson. */
+ * that is no JSON object, nests deeper than the format does, repeats a name or holds invalid UTF-8;
+ * an unknown type; a shape whose product overflows or with more than REEL_MAX_RANK axes; data that
+ * does not fit type and shape, overlaps, leaves a gap or does not end with the file. It needs
+ * jansson. */
 #ifndef REEL_SAFETENSORS_H
 #define REEL_SAFETENSORS_H
 
@@ -55,8 +56,8 @@ typedef struct {
     const char *prefix;
     const reel_rename *renames; /* up to a { NULL, NULL }; of whole names, the prefix included */
     reel_load_report *report;   /* filled when not NULL, also when the load is refused */
-    /* Told each missing, extra and misfitting tensor, one call each; the error names them all as far
-     * as it has room. */
+    /* Told each missing, extra and misfitting tensor, one call each; the error names them all as
+     * far as it has room. */
     reel_log_fn log;
     void *log_self;
 } reel_load_options;

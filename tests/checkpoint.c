@@ -1,6 +1,6 @@
-/* Checkpoints: training that goes on where it was, files of every version, and what is refused. That
- * another process computes the same bits is shown by plain/resume.c, that a kill leaves a whole file
- * by plain/kill_while_saving.c. */
+/* Checkpoints: training that goes on where it was, files of every version, and what is refused.
+ * That another process computes the same bits is shown by plain/resume.c, that a kill leaves a
+ * whole file by plain/kill_while_saving.c. */
 #define _DEFAULT_SOURCE /* setrlimit, SIGXFSZ */
 #include <criterion/criterion.h>
 #include <reel.h>

@@ -1,4 +1,5 @@
-/* Every allocation of saving and loading fails once: an error, nothing changed, every byte comes back. */
+/* Every allocation of saving and loading fails once: an error, nothing changed, every byte comes
+ * back. */
 #include <criterion/criterion.h>
 #include <reel.h>
 #include <stdlib.h>

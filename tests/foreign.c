@@ -1,5 +1,5 @@
-/* Weights of PyTorch and Keras: models whose outputs are known (golden/io_foreign.py), both ways, and rows that
- * do not fit. bench/foreign_check.py does the same with hundreds of random models. */
+/* Weights of PyTorch and Keras: models whose outputs are known (golden/io_foreign.py), both ways,
+ * and rows that do not fit. bench/foreign_check.py does the same with hundreds of random models. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <reel.h>

@@ -1,5 +1,5 @@
-/* The safetensors format: what the library of that name wrote (golden/io_arrays.py), what reel wrote, and
- * every way a file can be wrong. */
+/* The safetensors format: what the library of that name wrote (golden/io_arrays.py), what reel
+ * wrote, and every way a file can be wrong. */
 #define _DEFAULT_SOURCE /* setrlimit, SIGXFSZ */
 #include <criterion/criterion.h>
 #include <math.h>

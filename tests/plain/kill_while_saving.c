@@ -1,5 +1,5 @@
-/* kill_while_saving.c: 200 times a process that saves one of two models over and over is killed at a
- * random moment: the file is always there and always one of the two, whole. */
+/* kill_while_saving.c: 200 times a process that saves one of two models over and over is killed at
+ * a random moment: the file is always there and always one of the two, whole. */
 #define _DEFAULT_SOURCE
 #include <reel.h>
 #include <signal.h>

@@ -2,7 +2,8 @@
  * same bits, in f32 and f64, with dropout and Adam.
  *
  *     resume                        the test
- *     resume PATH TYPE              loads PATH, trains on, prints the hash (what the test starts) */
+ *     resume PATH TYPE              loads PATH, trains on, prints the hash (what the test
+ *     starts) */
 #define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* foreign_layers.c: layers of other frameworks in reel, for bench/foreign_check.py. Each line of the
- * input is a job of fields KEY=VALUE:
+/* foreign_layers.c: layers of other frameworks in reel, for bench/foreign_check.py. Each line of
+ * the input is a job of fields KEY=VALUE:
  *
  *     way       import: weights are read; export: they are made up and written
  *     framework pytorch or keras          kind      "LSTM", …
