@@ -9,7 +9,7 @@
 
 #include "support/files.h"
 
-enum { KILLS = 200, NUMBERS = 40000 };
+enum { KILLS = 200, NUMBERS = 40000, SAVES = 100 };
 
 static reel_tape *model(double value)
 {
@@ -64,6 +64,31 @@ static bool survives(const char *path, int i)
     return WIFSIGNALED(status) && is_whole(path);
 }
 
+/* Two processes save to one file at once; neither fails. */
+static bool shared(const char *path)
+{
+    pid_t children[2];
+    bool fine = true;
+    for (int i = 0; i < 2; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            reel_tape *t = model(i + 1);
+            reel_training_state at = { 0 };
+            reel_status status = REEL_OK;
+            for (int k = 0; k < SAVES && status == REEL_OK; k++) {
+                status = reel_save_checkpoint(t, path, &at, (reel_checkpoint_options){ 0 });
+            }
+            _exit(status == REEL_OK ? EXIT_SUCCESS : EXIT_FAILURE);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        int status;
+        waitpid(children[i], &status, 0);
+        fine = fine && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
+    }
+    return fine && is_whole(path);
+}
+
 int main(void)
 {
     char path[FILES_PATH];
@@ -78,7 +103,9 @@ int main(void)
     /* the file, two older ones, and at most one that was being written */
     int files = files_count(path);
     printf("%d kills, %s, %d files remain\n", KILLS, fine ? "whole each time" : "damaged", files);
+    bool both = shared(path);
+    printf("two savers at once: %s\n", both ? "whole" : "damaged");
     reel_tape_free(first);
     files_end(path);
-    return fine && files <= 4 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return fine && both && files <= 4 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
