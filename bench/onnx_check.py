@@ -83,6 +83,14 @@ def check_reimported(tool, folder, name):
     return max(difference(expected[k], found[k]) for k in expected)
 
 
+def varint(n):
+    """n as protobuf writes lengths."""
+    while n > 127:
+        yield n & 127 | 128
+        n >>= 7
+    yield n
+
+
 # ---- models drawn here -------------------------------------------------------------------------
 
 
