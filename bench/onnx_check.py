@@ -275,6 +275,7 @@ def main():
     print(f"onnx {onnx.__version__}, ONNX Runtime {onnxruntime.__version__}")
     fine = exported(options.tool, "samples", "samples")
     fine &= exported(options.tool, "models", "draw", str(options.count), str(options.seed))
+    fine &= exported(options.tool, "stacks of RNN, LSTM, GRU", "stacks", str(options.count), str(options.seed))
     fine &= imported(options.tool, "recurrent operators in reel", draw_recurrent, options.count, options.seed)
     fine &= imported(options.tool, "chains of operators in reel", draw_chain, options.count, options.seed)
     return 0 if fine else 1

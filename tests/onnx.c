@@ -306,6 +306,105 @@ Test(onnx, a_loaded_model_has_trainable_parameters_under_a_prefix)
     rmdir(folder);
 }
 
+Test(onnx, a_stack_written_as_standard_operators_gives_what_unrolling_gives)
+{
+    enum { STEPS = 4, BATCH = 2, IN = 3 };
+    char path[96], folder[64];
+    in_folder(path, folder, "stack.onnx");
+    reel_tape *t = reel_tape_new((reel_tape_options){ .dtype = REEL_F64, .threads = 1 });
+    reel_cell lstm = reel_lstm(t, "up", IN, 4, (reel_lstm_options){ .peephole = true });
+    reel_cell down = reel_lstm(t, "down", IN, 4, (reel_lstm_options){ .peephole = true });
+    reel_cell gru = reel_gru(t, "gru", 8, 3, (reel_gru_options){ .reset_after = true });
+    reel_layer dense = reel_dense(t, "out", 3, 2, (reel_dense_options){ 0 });
+    for (size_t i = 0; i < reel_param_count(t); i++) { /* zeros would hide what stands where */
+        double values[128];
+        size_t n = (size_t)reel_shape_size(reel_shape_of(reel_param_at(t, i)));
+        for (size_t k = 0; k < n; k++) {
+            values[k] = sin((double)(3 * k + 7 * i));
+        }
+        reel_write_param_f64(reel_param_at(t, i), values, n);
+    }
+    double values[STEPS * BATCH * IN];
+    for (int i = 0; i < STEPS * BATCH * IN; i++) {
+        values[i] = cos(i);
+    }
+    int32_t lengths[] = { 4, 2 };
+    reel_onnx_layer layers[] = { { .type = "LSTM", .forward = "up", .reverse = "down" },
+                                 { .type = "GRU", .forward = "gru" } };
+    cr_assert_eq(reel_onnx_export_layers(t, 2, layers, "out", path), REEL_OK, "%s",
+                 reel_tape_error(t));
+    reel_onnx *model = reel_onnx_load(t, path, (reel_onnx_load_options){ .prefix = "copy/" });
+    reel_var x[] = { reel_input_f64(t, REEL_SHAPE(STEPS, BATCH, IN), values),
+                     reel_indices(t, REEL_SHAPE(BATCH), lengths) };
+    reel_var y[4];
+    cr_assert_eq(reel_onnx_run(model, 2, x, 4, y), REEL_OK, "%s", reel_tape_error(t));
+    reel_unroll_options forward = { .lengths = lengths };
+    reel_unroll_options backward = { .lengths = lengths, .reverse = true };
+    reel_var both = reel_concat(-1, reel_unroll(lstm, x[0], forward).outputs,
+                                reel_unroll(down, x[0], backward).outputs);
+    reel_var expected = reel_apply(dense, reel_unroll(gru, both, forward).outputs);
+    cr_assert(reel_item(reel_max_all(reel_abs(reel_sub(expected, y[3])))) < 1e-12);
+    cr_assert_str_eq(reel_onnx_output_name(model, 0), "h_0");
+    cr_assert(reel_shape_equal(reel_shape_of(y[0]), REEL_SHAPE(2, BATCH, 4)));
+    reel_onnx_free(model);
+    reel_tape_free(t);
+    remove(path);
+    rmdir(folder);
+}
+
+static void write_bytes(const char *path, const void *bytes, size_t n)
+{
+    FILE *file = fopen(path, "wb");
+    cr_assert(file != NULL && fwrite(bytes, 1, n, file) == n);
+    fclose(file);
+}
+
+/* y = x + w, w two floats in the external file `weights` */
+static const unsigned char external_model[] =
+    "\x08\x09\x3a\x55\x0a\x0e\x0a\x01\x78\x0a\x01\x77\x12\x01\x79\x22\x03\x41\x64\x64"
+    "\x12\x01\x67\x2a\x1e\x08\x02\x10\x01\x42\x01\x77\x6a\x13\x0a\x08\x6c\x6f\x63\x61"
+    "\x74\x69\x6f\x6e\x12\x07\x77\x65\x69\x67\x68\x74\x73\x70\x01\x5a\x0f\x0a\x01\x78"
+    "\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x02\x62\x0f\x0a\x01\x79\x12\x0a\x0a"
+    "\x08\x08\x01\x12\x04\x0a\x02\x08\x02\x42\x04\x0a\x00\x10\x14";
+
+Test(onnx, external_data_are_read_from_the_models_folder_and_not_through_a_link_out_of_it)
+{
+    char model_path[96], folder[64], weights[96], elsewhere[96], outside[64];
+    in_folder(model_path, folder, "model.onnx");
+    in_folder(elsewhere, outside, "secret");
+    snprintf(weights, sizeof weights, "%s/weights", folder);
+    const float numbers[] = { 0.5F, 2 };
+    write_bytes(model_path, external_model, sizeof external_model - 1);
+    write_bytes(elsewhere, numbers, sizeof numbers);
+    reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
+    cr_assert_eq(symlink(elsewhere, weights), 0);
+    cr_assert(reel_onnx_load(t, model_path, (reel_onnx_load_options){ 0 }) == NULL);
+    cr_assert(strstr(reel_tape_error(t),
+                     "w: external data \"weights\" are not in the model's folder") != NULL,
+              "%s", reel_tape_error(t));
+    reel_tape_clear(t);
+    unlink(weights);
+    write_bytes(weights, numbers, sizeof numbers - 1);
+    cr_assert(reel_onnx_load(t, model_path, (reel_onnx_load_options){ 0 }) == NULL);
+    cr_assert(strstr(reel_tape_error(t), "w: its external data do not have its size") != NULL);
+    reel_tape_clear(t);
+    write_bytes(weights, numbers, sizeof numbers);
+    reel_onnx *model = reel_onnx_load(t, model_path, (reel_onnx_load_options){ 0 });
+    cr_assert(model != NULL, "%s", reel_tape_error(t));
+    float one[] = { 1, 1 }, found[2];
+    reel_var x = reel_input(t, REEL_SHAPE(2), one), y;
+    cr_assert_eq(reel_onnx_run(model, 1, &x, 1, &y), REEL_OK);
+    reel_read(y, found, 2);
+    cr_assert(found[0] == 1.5F && found[1] == 3);
+    reel_onnx_free(model);
+    reel_tape_free(t);
+    unlink(weights);
+    unlink(model_path);
+    unlink(elsewhere);
+    rmdir(folder);
+    rmdir(outside);
+}
+
 /* ---- misuse ---------------------------------------------------------------------------------- */
 
 static void nothing(size_t n, const void *const x[], void *y, const void *attributes)
@@ -342,6 +441,16 @@ Test(onnx, an_export_that_cannot_be_says_why)
                  REEL_FILE_ERROR, "/nowhere/m.onnx");
     expect_error(t, reel_onnx_export(t, 1, x, same, 0, &y, "/tmp/never", none), REEL_BAD_ARGUMENT,
                  "1 inputs and 0 outputs");
+    reel_lstm(t, "normed", 2, 2, (reel_lstm_options){ .layer_norm = true });
+    reel_onnx_layer layer = { .type = "LSTM", .forward = "normed" };
+    expect_error(t, reel_onnx_export_layers(t, 1, &layer, NULL, "/tmp/never"), REEL_UNSUPPORTED,
+                 "normed: ONNX's LSTM has neither layer norm nor projection");
+    layer.forward = "absent";
+    expect_error(t, reel_onnx_export_layers(t, 1, &layer, NULL, "/tmp/never"), REEL_NOT_FOUND,
+                 "absent: no parameters");
+    layer.type = "SRU";
+    expect_error(t, reel_onnx_export_layers(t, 1, &layer, NULL, "/tmp/never"), REEL_BAD_ARGUMENT,
+                 "none of RNN, LSTM, GRU");
     cr_assert(access("/tmp/never", F_OK) != 0, "no file is left");
     cr_assert(reel_onnx_load(t, "/nowhere/m.onnx", (reel_onnx_load_options){ 0 }) == NULL);
     cr_assert_eq(reel_tape_status(t), REEL_FILE_ERROR);
