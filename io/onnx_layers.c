@@ -2,6 +2,8 @@
  * kernels for. The order of gates and the place of biases change; the numbers do not. */
 #include "onnx.h"
 
+#include "../graph/op.h"
+
 static const char who[] = "onnx_export_layers";
 
 #ifdef REEL_HAVE_PROTOBUF_C
