@@ -83,6 +83,14 @@ def check_reimported(tool, folder, name):
     return max(difference(expected[k], found[k]) for k in expected)
 
 
+def varint(n):
+    """n as protobuf writes lengths."""
+    while n > 127:
+        yield n & 127 | 128
+        n >>= 7
+    yield n
+
+
 # ---- models drawn here -------------------------------------------------------------------------
 
 
@@ -267,6 +275,7 @@ def main():
     print(f"onnx {onnx.__version__}, ONNX Runtime {onnxruntime.__version__}")
     fine = exported(options.tool, "samples", "samples")
     fine &= exported(options.tool, "models", "draw", str(options.count), str(options.seed))
+    fine &= exported(options.tool, "stacks of RNN, LSTM, GRU", "stacks", str(options.count), str(options.seed))
     fine &= imported(options.tool, "recurrent operators in reel", draw_recurrent, options.count, options.seed)
     fine &= imported(options.tool, "chains of operators in reel", draw_chain, options.count, options.seed)
     return 0 if fine else 1

@@ -1,6 +1,8 @@
 /* draw.c: the graph as Graphviz DOT: `dot -Tsvg`. Parameters are boxes, data is an ellipse
- * without fill, what the reverse sweep recorded is shaded, time steps are clusters. */
+ * without fill, what the reverse sweep recorded is shaded, time steps are clusters. Folded, steps that
+ * repeat one body are drawn once, and an edge from the step before is dashed. */
 #include <inttypes.h>
+#include <string.h>
 
 #include "tape.h"
 
@@ -39,18 +41,14 @@ static void draw_node(const reel_tape *t, uint32_t index, FILE *out)
     fprintf(out, "\"];\n");
 }
 
-static void draw_edges(const reel_tape *t, uint32_t index, FILE *out)
+static void draw_edge(const reel_tape *t, uint32_t from, uint32_t to, bool carried, FILE *out)
 {
-    const reel__node *node = reel__node_at(t, index);
-    const uint32_t *in = reel__inputs_of(t, node);
-    for (uint32_t i = 0; i < node->inputs; i++) {
-        const reel__node *x = reel__node_at(t, in[i]);
-        fprintf(out, "  n%u -> n%u", in[i], index);
-        if (x->op != &reel__param_op) {
-            fprintf(out, " [label=\"%s\"]", REEL_SHAPE_TEXT(reel__shape_at(t, x->shape)->shape));
-        }
-        fprintf(out, ";\n");
+    const reel__node *x = reel__node_at(t, from);
+    fprintf(out, "  n%u -> n%u [", from, to);
+    if (x->op != &reel__param_op) {
+        fprintf(out, "label=\"%s\"", REEL_SHAPE_TEXT(reel__shape_at(t, x->shape)->shape));
     }
+    fprintf(out, "%s];\n", carried ? " style=dashed constraint=false color=\"#aa3333\"" : "");
 }
 
 /* Nodes of one step are neighbours in recording order, except for what the reverse sweep adds
@@ -78,23 +76,228 @@ static void draw_nodes(const reel_tape *t, uint32_t last, const uint8_t *needed,
     fprintf(out, "%s", open >= 0 ? "  }\n" : "");
 }
 
-void reel_draw(reel_var v, FILE *out)
+/* ---- folding --------------------------------------------------------------------------------- */
+
+/* The nodes of one time step, of the forward or of the reverse sweep. */
+typedef struct {
+    uint64_t body; /* hash of the ops and shapes in recording order; 0: no nodes */
+    uint32_t first, last, count;
+    uint32_t loop; /* consecutive steps under one parent */
+    uint32_t stands_for, copies;
+    bool second; /* of those drawn as one: what it reads of the first is what all read */
+} step_part;
+
+typedef struct {
+    const reel_tape *t;
+    const uint8_t *needed;
+    size_t nodes, parts;
+    step_part *part;  /* two for each mark: forward, backward */
+    uint32_t *drawn;  /* the node drawn in a node's place */
+    uint32_t *before; /* the needed node before it of the same part, plus 1 */
+    uint32_t *edge;   /* the node that drew an edge from it last, plus 1 */
+} folding;
+
+static step_part *part_of(const folding *f, uint32_t node)
+{
+    const reel__node *n = reel__node_at(f->t, node);
+    return n->mark ? &f->part[2 * n->mark + (n->flags & REEL__BACKWARD ? 1 : 0)] : NULL;
+}
+
+static void add_to_parts(folding *f)
+{
+    for (uint32_t i = 0; i < f->nodes; i++) {
+        step_part *part = f->needed[i] ? part_of(f, i) : NULL;
+        f->drawn[i] = i;
+        if (part) {
+            const reel__node *node = reel__node_at(f->t, i);
+            f->before[i] = part->count ? part->last + 1 : 0;
+            part->first = part->count ? part->first : i;
+            part->last = i;
+            part->count++;
+            part->body = reel__mix(reel__mix(part->body, (uintptr_t)node->op), node->shape) | 1;
+        }
+    }
+}
+
+/* A mark follows another of its loop when its step is the next one, up or down. */
+static void find_loops(folding *f)
+{
+    const reel__mark *marks = f->t->marks.data;
+    for (uint32_t m = 1, latest = 0; m < f->parts / 2; m++) {
+        int64_t away = latest ? marks[m].step - marks[latest].step : 0;
+        bool goes_on =
+            latest && marks[m].parent == marks[latest].parent && (away == 1 || away == -1);
+        f->part[2 * m].loop = f->part[2 * m + 1].loop = goes_on ? f->part[2 * latest].loop : 2 * m;
+        latest = m;
+    }
+}
+
+/* A step is drawn by an earlier one of the same body, if one of the few before it in its loop has it. */
+#define LOOK_BACK 8
+static void choose_bodies(folding *f)
+{
+    for (size_t i = 2; i < f->parts; i++) {
+        step_part *part = &f->part[i];
+        part->stands_for = (uint32_t)i;
+        part->copies = 1;
+        for (size_t k = i - 2;
+             part->count && k >= 2 && i - k <= 2 * LOOK_BACK && f->part[k].loop == part->loop;
+             k -= 2) {
+            if (f->part[k].body == part->body && f->part[k].count == part->count) {
+                part->stands_for = f->part[k].stands_for;
+                part->second = f->part[part->stands_for].copies++ == 1;
+                break;
+            }
+        }
+    }
+}
+
+/* Position by position, from the last node of a step to its first. */
+static void fold_steps(folding *f)
+{
+    for (size_t i = 2; i < f->parts; i++) {
+        const step_part *part = &f->part[i], *body = &f->part[part->stands_for];
+        uint32_t from = part->last + 1, to = body->last + 1;
+        for (uint32_t n = part->count; body != part && n > 0; n--) {
+            f->drawn[from - 1] = to - 1;
+            from = f->before[from - 1];
+            to = f->before[to - 1];
+        }
+    }
+}
+
+/* What a loop's gradient reads, a slice for each step, was recorded outside of all steps: it goes
+ * where its reader goes. Readers stand behind it. */
+static void fold_slices(folding *f)
+{
+    for (uint32_t i = (uint32_t)f->nodes; i-- > 0;) {
+        const reel__node *own = reel__node_at(f->t, i), *body = reel__node_at(f->t, f->drawn[i]);
+        const uint32_t *in = reel__inputs_of(f->t, own), *of = reel__inputs_of(f->t, body);
+        for (uint32_t k = 0; f->needed[i] && own != body && k < own->inputs && k < body->inputs;
+             k++) {
+            const reel__node *x = reel__node_at(f->t, in[k]), *y = reel__node_at(f->t, of[k]);
+            bool alike = x->op == y->op && x->shape == y->shape && x->mark == 0 && y->mark == 0;
+            if (alike && x->op != &reel__param_op &&
+                (x->op->kind == REEL_VIEW || x->op->kind == REEL_LEAF)) {
+                f->drawn[in[k]] = f->drawn[of[k]];
+            }
+        }
+    }
+}
+
+static void draw_folded_nodes(const folding *f, FILE *out)
+{
+    for (uint32_t i = 0; i < f->nodes; i++) {
+        if (f->needed[i] && part_of(f, i) == NULL && f->drawn[i] == i) {
+            draw_node(f->t, i, out);
+        }
+    }
+    for (size_t k = 2; k < f->parts; k++) {
+        const step_part *part = &f->part[k];
+        if (part->count == 0 || part->stands_for != k) {
+            continue;
+        }
+        fprintf(out, "  subgraph cluster_%zu { color=\"#999999\"; label=\"", k);
+        if (part->copies > 1) {
+            fprintf(out, "%u steps\";\n", part->copies);
+        } else {
+            fprintf(out, "step %" PRId64 "\";\n", step_of(f->t, part->first));
+        }
+        for (uint32_t i = part->first; i <= part->last; i++) {
+            if (f->needed[i] && part_of(f, i) == part) {
+                draw_node(f->t, i, out);
+            }
+        }
+        fprintf(out, "  }\n");
+    }
+}
+
+/* Within a loop, from another step; of many edges between the same two one is drawn. */
+static void draw_folded_edges(folding *f, FILE *out)
+{
+    for (uint32_t i = 0; i < f->nodes; i++) {
+        const reel__node *node = reel__node_at(f->t, i);
+        const uint32_t *in = reel__inputs_of(f->t, node);
+        for (uint32_t k = 0; f->needed[i] && k < node->inputs; k++) {
+            const step_part *own = part_of(f, i), *other = part_of(f, in[k]);
+            bool carried =
+                own && other && own->second && own != other && own->stands_for == other->stands_for;
+            uint32_t from = f->drawn[in[k]], to = f->drawn[i];
+            if ((f->drawn[i] == i || carried) && f->edge[from] != to + 1) {
+                f->edge[from] = to + 1;
+                draw_edge(f->t, from, to, carried, out);
+            }
+        }
+    }
+}
+
+static void draw_folding(folding *f, FILE *out)
+{
+    add_to_parts(f);
+    find_loops(f);
+    choose_bodies(f);
+    fold_steps(f);
+    fold_slices(f);
+    draw_folded_nodes(f, out);
+    draw_folded_edges(f, out);
+}
+
+/* Two lists as long as the tape, and the parts of each mark, in one block. */
+static void draw_all_folded(reel_tape *t, const uint8_t *needed, FILE *out)
+{
+    folding f = { .t = t, .needed = needed, .nodes = t->nodes.count, .parts = 2 * t->marks.count };
+    size_t bytes = f.parts * sizeof *f.part + 3 * f.nodes * sizeof *f.drawn + 1;
+    f.part = reel__resize(t, NULL, 0, bytes);
+    if (f.part) {
+        memset(f.part, 0, bytes);
+        f.drawn = (uint32_t *)(void *)(f.part + f.parts);
+        f.before = f.drawn + f.nodes;
+        f.edge = f.before + f.nodes;
+        draw_folding(&f, out);
+        reel__resize(t, f.part, bytes, 0);
+    }
+}
+
+/* ---- drawing --------------------------------------------------------------------------------- */
+
+static void draw_unfolded(const reel_tape *t, uint32_t last, const uint8_t *needed, FILE *out)
+{
+    draw_nodes(t, last, needed, out);
+    for (uint32_t i = 0; i <= last; i++) {
+        const reel__node *node = reel__node_at(t, i);
+        const uint32_t *in = reel__inputs_of(t, node);
+        for (uint32_t k = 0; needed[i] && k < node->inputs; k++) {
+            draw_edge(t, in[k], i, false, out);
+        }
+    }
+}
+
+static void draw(reel_var v, const char *who, bool folded, FILE *out)
 {
     reel_tape *t = v.tape;
     uint32_t index;
     uint8_t *needed;
-    if (t == NULL || out == NULL || !reel__resolve(t, v, "draw", &index) ||
+    if (t == NULL || out == NULL || !reel__resolve(t, v, who, &index) ||
         !reel__ancestors(t, index, false, &needed)) {
         return;
     }
     fprintf(out, "digraph reel {\n  rankdir=BT;\n  node [fontname=\"Helvetica\" fontsize=11];\n"
                  "  edge [fontname=\"Helvetica\" fontsize=9 color=\"#555555\"];\n");
-    draw_nodes(t, index, needed, out);
-    for (uint32_t i = 0; i <= index; i++) {
-        if (needed[i]) {
-            draw_edges(t, i, out);
-        }
+    if (folded) {
+        draw_all_folded(t, needed, out);
+    } else {
+        draw_unfolded(t, index, needed, out);
     }
     fprintf(out, "}\n");
     reel__resize(t, needed, t->nodes.count, 0);
+}
+
+void reel_draw(reel_var v, FILE *out)
+{
+    draw(v, "draw", false, out);
+}
+
+void reel_draw_folded(reel_var v, FILE *out)
+{
+    draw(v, "draw_folded", true, out);
 }

@@ -295,6 +295,9 @@ REEL_API reel_status reel_find_nan(reel_var v);
 REEL_API void reel_explain(reel_var v, FILE *);
 /* Graphviz DOT of what v depends on; parameters are boxes, shapes stand on the edges. */
 REEL_API void reel_draw(reel_var v, FILE *);
+/* The same with the marked steps of a loop that repeat one body drawn once, under how many they are;
+ * dashed edges come from the step before. Steps that differ, such as a first one, stay apart. */
+REEL_API void reel_draw_folded(reel_var v, FILE *);
 
 /* ---- gradient check ------------------------------------------------------------------------ */
 

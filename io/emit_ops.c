@@ -450,7 +450,9 @@ void reel__emit_copy(emitter *e, uint32_t position)
     fprintf(e->out, "s->v%u[0", position);
     for (int i = 0; i < x->shape.rank; i++) {
         stride /= x->shape.dim[i];
-        fprintf(e->out, x->shape.dim[i] != 1 ? " + i%d * %" PRId64 : "", i, stride);
+        if (x->shape.dim[i] != 1) {
+            fprintf(e->out, " + i%d * %" PRId64, i, stride);
+        }
     }
     fprintf(e->out, "] = ");
     print_own(e, x);

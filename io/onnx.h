@@ -41,6 +41,22 @@ REEL_API reel_status reel_onnx_export(reel_tape *, int n_inputs, const reel_var 
                                       const reel_var outputs[], const char *path,
                                       reel_onnx_options);
 
+/* A layer of reel_rnn, reel_lstm or reel_gru cells, known by their names on the tape. */
+typedef struct {
+    const char *type;    /* "RNN", "LSTM", "GRU" */
+    const char *forward; /* "lstm" for lstm.W_x, lstm.W_h, lstm.b */
+    const char *reverse; /* of the other direction of a bidirectional layer; NULL: one direction */
+    const char *activation; /* of an RNN: "Relu"; NULL: ONNX's own */
+} reel_onnx_layer;
+
+/* Writes a stack of them as the operators RNN, LSTM and GRU, and `dense` (NULL: none) behind: the
+ * layer of parameters DENSE.W and DENSE.b. The model has the inputs x [steps, batch, in], of any
+ * number of steps and rows, and lengths [batch] int32, and the outputs y [steps, batch, width] and,
+ * for each layer k, h_k and c_k [directions, batch, hidden]. Peepholes go along; an LSTM with layer
+ * norm or projection is REEL_UNSUPPORTED, names that are not on the tape are REEL_NOT_FOUND. */
+REEL_API reel_status reel_onnx_export_layers(reel_tape *, int n, const reel_onnx_layer layers[],
+                                             const char *dense, const char *path);
+
 /* ---- import ---------------------------------------------------------------------------------- */
 
 typedef struct {

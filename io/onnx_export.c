@@ -24,11 +24,8 @@ static int32_t type_of(const reel__listing *l, const reel__listed *y)
 
 static bool fail_op(const writer *w, const reel__listed *y)
 {
-    const reel__node *node = reel__node_at(w->list.tape, y->node);
-    const char *file = ((const char *const *)w->list.tape->files.data)[node->file];
-    reel_fail(w->list.tape, REEL_UNSUPPORTED, who, "ONNX has no form of %s (node %u%s%s:%d)",
-              y->op->name, y->node, node->line ? ", recorded at " : "", node->line ? file : "",
-              node->line);
+    reel_fail(w->list.tape, REEL_UNSUPPORTED, who, "ONNX has no form of %s (node %u)", y->op->name,
+              y->node);
     return false;
 }
 

@@ -245,6 +245,10 @@ static Onnx__TensorShapeProto *make_shape(reel__onnx_graph *g, const reel_shape 
         onnx__tensor_shape_proto__dimension__init(&dim[i]);
         dim[i].value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
         dim[i].dim_value = shape->dim[i];
+        if (shape->dim[i] < 0) {
+            dim[i].value_case = ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+            dim[i].dim_param = (char *)(shape->dim[i] == REEL__ONNX_STEPS ? "steps" : "batch");
+        }
         all[made->n_dim++] = &dim[i];
     }
     return made;

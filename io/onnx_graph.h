@@ -18,6 +18,8 @@ enum {
     REEL__ONNX_DOUBLE = ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE
 };
 enum { REEL__ONNX_OPSET = 20, REEL__ONNX_IR = 9 };
+/* Lengths that the file leaves open, by name, in the shape of an input or output. */
+enum { REEL__ONNX_STEPS = -1, REEL__ONNX_BATCH = -2 };
 
 typedef struct {
     reel_tape *tape;

@@ -1,6 +1,8 @@
 /* onnx_model.c: loads an ONNX model, checks that it can be run, and runs it node by node. */
 #include "onnx.h"
 
+#include "../graph/op.h"
+
 static const char loads[] = "onnx_load", runs[] = "onnx_run";
 
 #ifdef REEL_HAVE_PROTOBUF_C

@@ -52,6 +52,15 @@ static const reel_shape *shape_of(op_call *c, int input)
     return &reel__listed_input(c->list, c->y, input)->shape;
 }
 
+static const char *part(op_call *c, const char *x, int64_t axis, int64_t begin, int64_t end,
+                        int64_t step)
+{
+    return reel__onnx_call(
+        c->g, "Slice", 5,
+        (const char *[]){ x, reel__onnx_ints(c->g, 1, &begin), reel__onnx_ints(c->g, 1, &end),
+                          reel__onnx_ints(c->g, 1, &axis), reel__onnx_ints(c->g, 1, &step) });
+}
+
 /* ---- element by element ---------------------------------------------------------------------- */
 
 /* The operator of the row does the same. */
@@ -316,6 +325,49 @@ static const char *sum_to(op_call *c)
     return ints(c, "Reshape", sum, y->rank, y->dim);
 }
 
+/* ---- linear recurrences ---------------------------------------------------------------------- */
+
+static const char *half_of(op_call *c, const char *x, int axis, int64_t half, bool second)
+{
+    return part(c, x, axis, second ? half : 0, second ? 2 * half : half, 1);
+}
+
+/* (p + iq)(r + is), both with real parts in front of imaginary ones along the axis */
+static const char *complex_product(op_call *c, const char *a, const char *h, int axis, int64_t half)
+{
+    const char *p = half_of(c, a, axis, half, false), *q = half_of(c, a, axis, half, true);
+    const char *r = half_of(c, h, axis, half, false), *s = half_of(c, h, axis, half, true);
+    const char *real = two(c, "Sub", two(c, "Mul", p, r), two(c, "Mul", q, s));
+    const char *imaginary = two(c, "Add", two(c, "Mul", p, s), two(c, "Mul", q, r));
+    const char *y = two(c, "Concat", real, imaginary);
+    reel__onnx_set_int(c->g, "axis", axis);
+    return y;
+}
+
+/* Step by step: h becomes a[t]∘h + b[t]; each keeps its axis of steps, of length 1. */
+static const char *linear_scan(op_call *c)
+{
+    const reel_shape *shape = &c->y->shape;
+    int64_t steps = shape->dim[0], half = shape->dim[shape->rank - 1] / 2;
+    const char **y = reel__arena_take(c->g->tape, &c->g->arena, (size_t)steps * sizeof *y + 8);
+    const char *h = ints(c, "Unsqueeze", c->x[2], 1, (int64_t[]){ 0 });
+    c->g->failed = c->g->failed || y == NULL;
+    if (c->y->size == 0 || c->g->failed) {
+        return one(c, "Identity", c->x[1]);
+    }
+    for (int64_t i = 0; i < steps; i++) {
+        int64_t t = reel__listed_int(c->y, "reverse") ? steps - 1 - i : i;
+        const char *a = part(c, c->x[0], 0, t, t + 1, 1), *b = part(c, c->x[1], 0, t, t + 1, 1);
+        const char *decayed = reel__listed_int(c->y, "complex_values")
+                                  ? complex_product(c, a, h, shape->rank - 1, half)
+                                  : two(c, "Mul", a, h);
+        y[t] = h = two(c, "Add", decayed, b);
+    }
+    const char *all = reel__onnx_call(c->g, "Concat", (int)steps, y);
+    reel__onnx_set_int(c->g, "axis", 0);
+    return all;
+}
+
 /* ---- products -------------------------------------------------------------------------------- */
 
 static const char *with_last_two_swapped(op_call *c, int input)
@@ -393,15 +445,6 @@ static const char *permute(op_call *c)
     const char *y = one(c, "Transpose", c->x[0]);
     reel__onnx_set_ints(c->g, "perm", axes.rank, axes.dim);
     return y;
-}
-
-static const char *part(op_call *c, const char *x, int64_t axis, int64_t begin, int64_t end,
-                        int64_t step)
-{
-    return reel__onnx_call(
-        c->g, "Slice", 5,
-        (const char *[]){ x, reel__onnx_ints(c->g, 1, &begin), reel__onnx_ints(c->g, 1, &end),
-                          reel__onnx_ints(c->g, 1, &axis), reel__onnx_ints(c->g, 1, &step) });
 }
 
 static const char *flip(op_call *c)
@@ -606,6 +649,7 @@ static const row rows[] = {
     { "leaky_relu", leaky_relu, NULL },
     { "less", compare, "Less" },
     { "less_equal", compare, "LessOrEqual" },
+    { "linear_scan", linear_scan, NULL },
     { "log", same, "Log" },
     { "log1p", log1p_of, NULL },
     { "log_softmax", log_softmax, NULL },

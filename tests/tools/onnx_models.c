@@ -2,6 +2,7 @@
  *
  *     onnx_models samples DIR          every good sample of every op, exported
  *     onnx_models draw DIR COUNT SEED  models drawn at random, some with their gradients, exported
+ *     onnx_models stacks DIR COUNT SEED  stacks of cells as the operators RNN, LSTM and GRU
  *     onnx_models run MODEL.onnx       imports a model, runs it on MODEL.in, prints the outputs
  *
  * Beside each exported NAME.onnx lie NAME.in and NAME.out: one tensor a line, as name, f or i, rank,
@@ -252,19 +253,117 @@ static bool run_model(const char *path)
     return fine;
 }
 
+/* ---- stacks of standard operators ------------------------------------------------------------ */
+
+static reel_cell stack_cell(reel_tape *t, const char *type, const char *name, int64_t in,
+                            int64_t hidden, bool variant)
+{
+    if (strcmp(type, "RNN") == 0) {
+        return reel_rnn(t, name, in, hidden,
+                        (reel_rnn_options){ .activation = variant ? REEL_RELU : REEL_TANH });
+    }
+    if (strcmp(type, "GRU") == 0) {
+        return reel_gru(t, name, in, hidden, (reel_gru_options){ .reset_after = variant });
+    }
+    return reel_lstm(t, name, in, hidden, (reel_lstm_options){ .peephole = variant });
+}
+
+/* Biases and peepholes that start at zero would hide their order. */
+static void stir_parameters(reel_tape *t)
+{
+    for (size_t i = 0; i < reel_param_count(t); i++) {
+        reel_var v = reel_param_at(t, i);
+        size_t n = (size_t)reel_shape_size(reel_shape_of(v));
+        float *values = malloc((n + 1) * sizeof *values);
+        for (size_t k = 0; k < n; k++) {
+            values[k] = (float)draw(-1000, 1000) / 1200;
+        }
+        reel_write_param(v, values, n);
+        free(values);
+    }
+}
+
+typedef struct {
+    int n;
+    reel_onnx_layer layer[3];
+    reel_cell cell[3][2];
+    reel_layer out;
+} drawn_stack;
+
+static void draw_layers(reel_tape *t, drawn_stack *s, int64_t in)
+{
+    static const char *const types[] = { "RNN", "LSTM", "GRU" };
+    static const char *const names[][2] = { { "a", "a_reverse" },
+                                            { "b", "b_reverse" },
+                                            { "c", "c_reverse" } };
+    s->n = (int)draw(1, 3);
+    for (int i = 0; i < s->n; i++) {
+        bool variant = draw(0, 1), both = draw(0, 1);
+        int64_t hidden = draw(1, 6);
+        const char *type = types[draw(0, 2)];
+        s->layer[i] = (reel_onnx_layer){ .type = type, .forward = names[i][0] };
+        s->layer[i].activation = strcmp(type, "RNN") == 0 && variant ? "Relu" : NULL;
+        s->layer[i].reverse = both ? names[i][1] : NULL;
+        for (int d = 0; d <= both; d++) {
+            s->cell[i][d] = stack_cell(t, type, names[i][d], in, hidden, variant);
+        }
+        in = hidden * (1 + both);
+    }
+    s->out = reel_dense(t, "out", in, 3, (reel_dense_options){ 0 });
+    stir_parameters(t);
+}
+
+static void draw_stack(const char *directory, int number)
+{
+    int64_t steps = draw(1, 6), batch = draw(1, 4), in = draw(1, 5);
+    reel_tape *t = reel_tape_new((reel_tape_options){ .seed = 1, .threads = 1 });
+    drawn_stack s;
+    int32_t lengths[4];
+    char path[1024], name[32];
+    draw_layers(t, &s, in);
+    for (int64_t i = 0; i < batch; i++) {
+        lengths[i] = (int32_t)draw(1, steps);
+    }
+    reel_var x = random_input(t, REEL_SHAPE(steps, batch, in)), h = x;
+    for (int i = 0; i < s.n; i++) {
+        reel_var way[2];
+        int ways = s.layer[i].reverse ? 2 : 1;
+        for (int d = 0; d < ways; d++) {
+            reel_unroll_options options = { .lengths = lengths, .reverse = d };
+            way[d] = reel_unroll(s.cell[i][d], h, options).outputs;
+        }
+        h = reel_concat_n(-1, ways, way);
+    }
+    snprintf(name, sizeof name, "stack_%d", number);
+    snprintf(path, sizeof path, "%s/%s.onnx", directory, name);
+    reel_onnx_export_layers(t, s.n, s.layer, "out", path);
+    FILE *file = open_beside(directory, name, ".in", "w");
+    print_tensor(file, "x", x);
+    print_tensor(file, "lengths", reel_indices(t, REEL_SHAPE(batch), lengths));
+    fclose(file);
+    file = open_beside(directory, name, ".out", "w");
+    print_tensor(file, "y", reel_apply(s.out, h));
+    fclose(file);
+    if (check(t, name)) {
+        printf("%s\n", name);
+    }
+    reel_tape_free(t);
+}
+
 int main(int count, char **words)
 {
     if (count == 3 && strcmp(words[1], "samples") == 0) {
         write_samples(words[2]);
-    } else if (count == 5 && strcmp(words[1], "draw") == 0) {
+    } else if (count == 5 && (strcmp(words[1], "draw") == 0 || strcmp(words[1], "stacks") == 0)) {
         state = strtoull(words[4], NULL, 10);
         for (int i = 0; i < atoi(words[3]); i++) {
-            draw_model(words[2], i);
+            (words[1][0] == 'd' ? draw_model : draw_stack)(words[2], i);
         }
     } else if (count == 3 && strcmp(words[1], "run") == 0) {
         return !run_model(words[2]);
     } else {
-        fprintf(stderr, "usage: onnx_models samples DIR | draw DIR COUNT SEED | run MODEL.onnx\n");
+        fprintf(stderr,
+                "usage: onnx_models samples DIR | draw|stacks DIR COUNT SEED | run MODEL.onnx\n");
         return 2;
     }
     return 0;
