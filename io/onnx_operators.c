@@ -626,6 +626,7 @@ static const row rows[] = {
     { "argmax", argmax, NULL },
     { "at", at, NULL },
     { "checkpoint", identity, NULL },
+    { "clip_gradient", identity, NULL },
     { "clamp", clamp, NULL },
     { "concat", concat, "Concat" },
     { "cos", same, "Cos" },
