@@ -288,6 +288,7 @@ REEL_OP(sum_to) = {
     .vjp = sum_to_vjp,
     .accumulates = true,
     .flops = input_size,
+    .linear = 1,
     .samples = sum_to_samples,
 };
 

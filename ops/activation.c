@@ -68,6 +68,7 @@ REEL_OP(sigmoid_gradient) = {
     .doc = "dy·y·(1 - y), and 0 where dy is 0: what backpropagation makes of dy at y = sigmoid(x).",
     .tile = TYPED_PAIR(sigmoid_gradient),
     .vjp = sigmoid_gradient_vjp,
+    .linear = 1,
     .samples = sigmoid_gradient_samples,
 };
 
@@ -86,6 +87,7 @@ REEL_OP(tanh_gradient) = {
     .doc = "dy·(1 - y²), and 0 where dy is 0: what backpropagation makes of dy at y = tanh(x).",
     .tile = TYPED_PAIR(tanh_gradient),
     .vjp = tanh_gradient_vjp,
+    .linear = 1,
     .samples = tanh_gradient_samples,
 };
 

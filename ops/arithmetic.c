@@ -109,6 +109,7 @@ REEL_OP(mul) = {
     .doc = "a·b element by element, broadcast as in NumPy.",
     .tile = TYPED_PAIR(mul),
     .vjp = product_vjp,
+    .linear = 3,
     .samples = product_samples,
 };
 
@@ -122,6 +123,7 @@ REEL_OP(xmul) = {
         "return as NaN.",
     .tile = TYPED_PAIR(xmul),
     .vjp = product_vjp,
+    .linear = 3,
     .samples = product_samples,
 };
 
@@ -171,6 +173,7 @@ REEL_OP(div) = {
     .doc = "a/b, broadcast as in NumPy; a division by 0 gives an infinity, 0/0 NaN.",
     .tile = TYPED_PAIR(div),
     .vjp = div_vjp,
+    .linear = 1,
     .samples = div_samples,
 };
 
@@ -265,6 +268,7 @@ REEL_OP(scale) = {
     .attribute_size = sizeof(scale_attributes),
     .tile = TYPED_PAIR(scale),
     .vjp = scale_vjp,
+    .linear = 1,
     .samples = scale_samples,
 };
 
@@ -302,6 +306,7 @@ REEL_OP(neg) = {
     .doc = "-x, element by element.",
     .tile = TYPED_PAIR(neg),
     .vjp = neg_vjp,
+    .linear = 1,
     .samples = neg_samples,
 };
 

@@ -55,6 +55,7 @@ REEL_OP(cumsum) = {
     .kernel = TYPED_PAIR(cumsum),
     .vjp = cumsum_vjp,
     .in_place = true,
+    .linear = 1,
     .samples = cumsum_samples,
 };
 

@@ -361,6 +361,7 @@ REEL_OP(pad) = {
     .strided = true,
     .accumulates = true,
     .vjp = pad_vjp,
+    .linear = 1,
     .samples = pad_samples,
 };
 

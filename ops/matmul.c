@@ -539,6 +539,7 @@ REEL_OP(matmul) = {
     .strided = true,
     .accumulates = true,
     .flops = matmul_flops,
+    .linear = 3,
     .samples = matmul_samples,
 };
 

@@ -69,6 +69,7 @@ REEL_OP(sum) = {
     .vjp = sum_vjp,
     .accumulates = true,
     .flops = reel__input_size,
+    .linear = 1,
     .samples = sum_samples,
 };
 

@@ -50,6 +50,9 @@ static bool product_keeps_rows(const reel__compiler *c, uint32_t k)
     if (a->rank == 2 && b->rank == 2) {
         return node->op->contracted_axis(node->attributes, 0, 2) == 1;
     }
+    if (b->rank < a->rank) { /* the same factor for all rows */
+        return reel__has_rows(c, a) && node->op->contracted_axis(node->attributes, 0, a->rank) != 0;
+    }
     /* a batch of products, each row its own */
     return a->rank > 2 && a->rank == b->rank && reel__has_rows(c, a) && reel__has_rows(c, b);
 }
@@ -90,7 +93,8 @@ bool reel__reads_row(const reel__compiler *c, uint32_t k, uint32_t i)
     if (node->op->kind == REEL_ELEMENTWISE) {
         return x->rank == y->rank;
     }
-    return !(node->op->contracted_axis && i == 1 && x->rank == 2);
+    bool factor = i == 1 && (x->rank == 2 || x->rank < reel__input_shape(c, k, 0)->rank);
+    return !(node->op->contracted_axis && factor);
 }
 
 static bool is_rowed_source(const reel__compiler *c, const reel__source *s)

@@ -58,6 +58,22 @@ static bool read_second_copy(reel__plan *p, uint32_t reader, const reel__item *f
     return true;
 }
 
+/* A node that stays reads what it read when it was recorded: another copy, perhaps, of what another loop
+ * computes once. */
+static bool read_what_stays(reel__plan *p, uint32_t node)
+{
+    const reel__node *reader = reel__node_at(p->t, node);
+    for (uint32_t i = 0; i < reader->inputs; i++) {
+        uint32_t in = reel__inputs_of(p->t, reader)[i], loop = p->loop_of[in];
+        const reel__item *item = loop == REEL__NONE ? NULL : reel__item_at(p, loop, p->item_of[in]);
+        if (item && item->gone && item->member && reel__redirected(p->t, in) == in &&
+            !reel__redirect(p, in, reel__handle(p->t, item->member[1]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool take_out(reel__plan *p, uint32_t loop, uint32_t number)
 {
     reel__item *item = reel__item_at(p, loop, number);
@@ -71,7 +87,7 @@ static bool take_out(reel__plan *p, uint32_t loop, uint32_t number)
     }
     p->loop_of[node] = REEL__NONE;
     item->gone = true;
-    return replace_everywhere(p, loop, number, read_second_copy);
+    return read_what_stays(p, node) && replace_everywhere(p, loop, number, read_second_copy);
 }
 
 /* ---- what waits for nothing in the loop ---------------------------------------------------------- */

@@ -4,8 +4,9 @@
  *     before   G = 0; for t: G = G + x[t]ᵀ·dz[t]
  *     after    for t: (x[t], dz[t] are kept side by side); G = Xᵀ·dZ with T·batch rows
  *
- * A term may be a product (`sum_over`), a slice or sum of such terms, or a step written to its place
- * in a whole (`puts_part`): the sum of these is the stack of the steps. / */
+ * A term may be a product (`sum_over`), a slice or sum of such terms, something else that is linear in
+ * one (what a weight was made of within the step gets its gradient that way), or a step written to its
+ * place in a whole (`puts_part`): the sum of these is the stack of the steps. / */
 #include <string.h>
 
 #include "../../ops/ops.h"
@@ -14,6 +15,7 @@
 #define MOST_INPUTS 4
 #define MOST_TERMS 8
 #define MOST_PARTS 8
+#define DEEPEST 16 /* terms within terms */
 
 /* ---- one term ---------------------------------------------------------------------------------- */
 
@@ -81,6 +83,42 @@ static bool can_sum_over(const reel__plan *p, uint32_t loop, const reel__item *i
     return true;
 }
 
+/* The input in which the item is linear, all others being the same in every copy; -1: none. */
+static int linear_input(const reel__plan *p, const reel__item *item)
+{
+    const reel_op *op = reel__op_of(p, item);
+    int found = -1;
+    if (item->varies || item->inputs > MOST_INPUTS) {
+        return -1;
+    }
+    for (uint32_t i = 0; i < item->inputs; i++) {
+        if (item->in[i].kind != REEL__SAME) {
+            bool linear = op->view != NULL || (op->linear >> i & 1u);
+            if (!linear || found >= 0) {
+                return -1;
+            }
+            found = (int)i;
+        }
+    }
+    return found;
+}
+
+/* Rather than stack what it makes, sums what it is made of. */
+static bool sums_linearly(const reel__plan *p, uint32_t loop, const reel__item *item, int depth)
+{
+    int linear = linear_input(p, item);
+    return linear >= 0 && can_sum(p, loop, &item->in[linear], depth - 1);
+}
+
+static bool can_sum_parts(const reel__plan *p, uint32_t loop, const reel__item *item, int depth)
+{
+    bool can = !item->varies && item->inputs <= MOST_PARTS;
+    for (uint32_t i = 0; can && i < item->inputs; i++) {
+        can = can_sum(p, loop, &item->in[i], depth - 1);
+    }
+    return can;
+}
+
 static bool can_sum(const reel__plan *p, uint32_t loop, const reel__source *term, int depth)
 {
     if (!reel__is_own(term, loop) || depth == 0) {
@@ -92,8 +130,8 @@ static bool can_sum(const reel__plan *p, uint32_t loop, const reel__source *term
     if (!reel__is_in_all_copies(&p->loops[loop], item)) {
         return false;
     }
-    if (op->takes_part && !item->varies) {
-        return can_sum(p, loop, &item->in[0], depth - 1);
+    if (sums_linearly(p, loop, item, depth)) {
+        return true;
     }
     if (op->sums) {
         return can_sum(p, loop, &item->in[0], depth - 1) &&
@@ -103,7 +141,7 @@ static bool can_sum(const reel__plan *p, uint32_t loop, const reel__source *term
         return fills_in_order(p, loop, item, &first) &&
                reel__can_stack(p, loop, item, &item->in[0]);
     }
-    return can_sum_over(p, loop, item);
+    return op->joined_axis ? can_sum_parts(p, loop, item, depth) : can_sum_over(p, loop, item);
 }
 
 /* ---- its sum ----------------------------------------------------------------------------------- */
@@ -186,13 +224,46 @@ static reel_var sum_of_steps(reel__plan *p, uint32_t loop, const reel__item *ite
     return steps == length ? all : reel_pad(all, 0, first, length - first - steps);
 }
 
+/* f(a[0]) + f(a[1]) + … = f(a[0] + a[1] + …) */
+static reel_var sum_of_linear(reel__plan *p, uint32_t loop, const reel__item *item, int linear)
+{
+    reel_var x[MOST_INPUTS];
+    const reel__node *node = reel__template(p, item);
+    const reel_op *op = node->op;
+    const void *attributes = node->attributes;
+    uint32_t inputs = item->inputs;
+    for (uint32_t i = 0; i < inputs; i++) {
+        x[i] = i == (uint32_t)linear ? sum_of(p, loop, &item->in[i])
+                                     : reel__handle(p->t, item->in[i].node);
+        if (x[i].id == 0) {
+            return x[i];
+        }
+    }
+    return reel_record(op, (int)inputs, x, attributes);
+}
+
+/* [a[0] b[0]] + [a[1] b[1]] + … = [a[0] + a[1] + …  b[0] + b[1] + …] */
+static reel_var sum_of_parts(reel__plan *p, uint32_t loop, const reel__item *item)
+{
+    reel_var part[MOST_PARTS];
+    const reel__node *node = reel__template(p, item);
+    const reel_op *op = node->op;
+    const void *attributes = node->attributes;
+    uint32_t parts = item->inputs;
+    for (uint32_t i = 0; i < parts; i++) {
+        part[i] = sum_of(p, loop, &item->in[i]);
+        if (part[i].id == 0) {
+            return part[i];
+        }
+    }
+    return reel_record(op, (int)parts, part, attributes);
+}
+
 static reel_var sum_of_item(reel__plan *p, uint32_t loop, const reel__item *item)
 {
     const reel_op *op = reel__op_of(p, item);
-    if (op->takes_part) {
-        reel_axis_part part = op->takes_part(reel__template(p, item)->attributes);
-        reel_var whole = sum_of(p, loop, &item->in[0]);
-        return whole.id ? reel_slice(whole, part.axis, part.begin, part.end) : whole;
+    if (sums_linearly(p, loop, item, DEEPEST)) {
+        return sum_of_linear(p, loop, item, linear_input(p, item));
     }
     if (op->sums) {
         reel_var a = sum_of(p, loop, &item->in[0]), b = sum_of(p, loop, &item->in[1]);
@@ -200,6 +271,9 @@ static reel_var sum_of_item(reel__plan *p, uint32_t loop, const reel__item *item
     }
     if (op->puts_part) {
         return sum_of_steps(p, loop, item);
+    }
+    if (op->joined_axis) {
+        return sum_of_parts(p, loop, item);
     }
     const reel__item *join = rows_joined(p, item);
     if (join) {
@@ -289,8 +363,6 @@ static bool find_chain(const reel__plan *p, uint32_t loop, uint32_t last, chain 
     } while (at != last);
     return true;
 }
-
-#define DEEPEST 8
 
 static bool sink_chain(reel__plan *p, uint32_t loop, const chain *c)
 {
