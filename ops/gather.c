@@ -6,6 +6,7 @@
 #ifndef REAL
 #include <string.h>
 
+#include "../graph/run/subnormal.h"
 #include "indices.h"
 #include "kernel.h"
 #include "ops.h"
@@ -300,13 +301,16 @@ static void TYPED(add_rows)(const int32_t *index, int64_t count, int64_t row, co
                             REAL *y, int threads)
 {
     int parts = count * row > WORTH_THREADS ? threads : 1;
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(parts) schedule(static, 1) if (parts > 1)
     for (int part = 0; part < parts; part++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         for (int64_t i = 0; i < count; i++) {
             if (index[i] % parts == part) {
                 TYPED(add_row)((size_t)row, x + i * row, y + index[i] * row);
             }
         }
+        reel__float_mode_use(own);
     }
 }
 

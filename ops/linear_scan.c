@@ -2,6 +2,7 @@
 #ifndef REAL
 #include <string.h>
 
+#include "../graph/run/subnormal.h"
 #include "kernel.h"
 #include "ops.h"
 #include "reduce.h"
@@ -361,9 +362,12 @@ static void TYPED(run_chunks)(const reel_kernel_call *c, scan *s)
     s->product = scratch + s->row;
     s->end = scratch + (1 + s->chunks) * s->row;
     memset(scratch, 0, (size_t)s->row * sizeof *scratch);
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(c->threads) schedule(static)
     for (int64_t task = 0; task < (s->chunks - 1) * s->tiles; task++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         TYPED(summarise_piece)(s, task);
+        reel__float_mode_use(own);
     }
     TYPED(chain_chunks)(s);
 }
@@ -375,9 +379,12 @@ static void TYPED(linear_scan)(const reel_kernel_call *c)
     if (s.chunks > 1) {
         TYPED(run_chunks)(c, &s);
     }
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(c->threads) schedule(static) if (tasks > 1 && c->threads > 1)
     for (int64_t task = 0; task < tasks; task++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         TYPED(run_piece)(&s, task);
+        reel__float_mode_use(own);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "../graph/run/gemm.h"
 #include "../graph/run/packed.h"
 #include "../graph/run/strides.h"
+#include "../graph/run/subnormal.h"
 #include "../graph/tape.h"
 #include "ops.h"
 
@@ -280,11 +281,14 @@ static void multiply_all(const product *p, int64_t batch, int threads, char *wor
         return;
     }
     size_t bytes = reel__gemm_workspace(p->dtype, &p->first, 1);
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int part = 0; part < threads; part++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         for (int64_t i = batch * part / threads; i < batch * (part + 1) / threads; i++) {
             multiply(p, i, 1, workspace + (size_t)part * bytes);
         }
+        reel__float_mode_use(own);
     }
 }
 

@@ -1,5 +1,6 @@
 /* reduce.c: what the ops along one axis share. */
 #include "reduce.h"
+#include "../graph/run/subnormal.h"
 #include "ops.h"
 
 const reel_attribute reel__reduction_fields[] = {
@@ -163,8 +164,11 @@ void reel__run_along_axis(const reel_kernel_call *c, int64_t axis, const reel__a
         }
         return;
     }
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(c->threads) schedule(static)
     for (int64_t task = 0; task < j.tasks; task++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         run_task(&j, task);
+        reel__float_mode_use(own);
     }
 }

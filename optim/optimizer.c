@@ -5,6 +5,7 @@
  * are alike in count and settings are updated together, in runs that threads share. */
 #include <string.h>
 
+#include "../graph/run/subnormal.h"
 #include "optimizer.h"
 
 static void release(void *self)
@@ -267,9 +268,12 @@ reel_status reel_optimizer_step(reel_optimizer *optimizer)
     }
     advance(optimizer);
     int64_t runs = (int64_t)optimizer->runs.count;
+    reel__float_mode mode = reel__float_mode_of(tape->options.dtype);
 #pragma omp parallel for schedule(static) num_threads(tape->threads) if (runs > 4)
     for (int64_t i = 0; i < runs; i++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         update_run(optimizer, (const reel__run *)optimizer->runs.data + i, flat);
+        reel__float_mode_use(own);
     }
     reel_flat_end(tape, true);
     return REEL_OK;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "strides.h"
+#include "subnormal.h"
 #include "tile.h"
 
 typedef struct {
@@ -233,8 +234,11 @@ void reel__gemm_blocked(reel_dtype dtype, const reel__gemm_call *g, int threads,
         return;
     }
     int64_t bytes = bytes_of_thread(&p);
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(parts) schedule(static)
     for (int i = 0; i < parts; i++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         run_area(&p, reel__area_at(p.kind, g, i, parts), (char *)workspace + i * bytes);
+        reel__float_mode_use(own);
     }
 }

@@ -3,6 +3,7 @@
  * cache. */
 #include "../tape.h"
 #include "strides.h"
+#include "subnormal.h"
 
 #define TILE_BYTES 4096
 /* Rows at least this long are handed to the kernel in place instead of being gathered. */
@@ -156,11 +157,14 @@ void reel__run_elementwise(const reel_op *op, reel_dtype dtype, size_t element,
         (all_direct ? run_direct : run_range)(&j, 0, size);
         return;
     }
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(parts) schedule(static)
     for (int p = 0; p < parts; p++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         /* whole cache lines to each thread: 64 bytes are 16 floats */
         int64_t begin = size * p / parts / 16 * 16,
                 end = p + 1 == parts ? size : size * (p + 1) / parts / 16 * 16;
         (all_direct ? run_direct : run_range)(&j, begin, end);
+        reel__float_mode_use(own);
     }
 }

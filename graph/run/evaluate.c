@@ -6,6 +6,7 @@
 #include "execution.h"
 #include "pace.h"
 #include "strides.h"
+#include "subnormal.h"
 #include "threads.h"
 
 static bool run_if_scheduled(reel__execution *e, uint32_t index)
@@ -199,7 +200,9 @@ static bool run_once(reel_tape *t, size_t n, const uint32_t targets[],
         t->statistics.evaluations++;
         double started = options.replay ? 0 : reel__pace_start(t);
         int before = reel__set_threads(t->threads);
+        reel__float_mode own = reel__float_mode_use(reel__float_mode_of(t->options.dtype));
         fine = run_all(&e);
+        reel__float_mode_use(own);
         reel__set_threads(before);
         reel__pace_end(t, started);
     }

@@ -5,6 +5,7 @@
 #include "loop.h"
 #include "packed.h"
 #include "strides.h"
+#include "subnormal.h"
 #include "tile.h"
 
 static bool hold(reel__loop_run *r, reel__buffer *buffer)
@@ -239,10 +240,13 @@ static bool run_team(reel__loop_run *r)
     if (team == 1) {
         reel__run_bound(r->g, &r->b, (reel__share){ 0, 1, 0, steps }, base, &error[0]);
     } else {
+        reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(team) schedule(static)
         for (int i = 0; i < team; i++) {
+            reel__float_mode own = reel__float_mode_use(mode);
             reel__run_bound(r->g, &r->b, (reel__share){ i, team, 0, steps },
                             base + r->bytes * (size_t)i, &error[i]);
+            reel__float_mode_use(own);
         }
     }
     const reel__loop_error *first = &error[0];
@@ -330,11 +334,14 @@ bool reel__run_two_loops(reel__execution *e, const uint32_t index[2])
     }
     if (fine) {
         e->t->statistics.pairs++;
+        reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(2) schedule(static)
         for (int i = 0; i < 2; i++) {
+            reel__float_mode own = reel__float_mode_use(mode);
             reel__loop_fill_leads(&r[i]);
             reel__run_bound(r[i].g, &r[i].b, (reel__share){ 0, 1, 0, r[i].g->steps },
                             reel__loop_memory(&r[i]), &error[i]);
+            reel__float_mode_use(own);
         }
         fine = reel__loop_report(&r[0], &error[0]) && reel__loop_report(&r[1], &error[1]);
     }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "strides.h"
+#include "subnormal.h"
 #include "tile.h"
 
 /* ---- layout --------------------------------------------------------------------------------- */
@@ -147,8 +148,11 @@ void reel__gemm_packed(reel_dtype dtype, const reel__gemm_call *g, int threads)
         run_area(kind, g, (reel__area){ 0, g->m, 0, g->n });
         return;
     }
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(parts) schedule(static)
     for (int p = 0; p < parts; p++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         run_area(kind, g, reel__area_at(kind, g, p, parts));
+        reel__float_mode_use(own);
     }
 }

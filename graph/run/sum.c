@@ -4,6 +4,7 @@
 
 #include "clones.h"
 #include "lanes.h"
+#include "subnormal.h"
 #include "sum.h"
 
 /* Rows of a column sum that are added in the tensor's own type. */
@@ -231,9 +232,12 @@ static void TYPED(sum_whole)(const REAL *x, REAL *y, const sum_plan *plan, bool 
         }
         return;
     }
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t task = 0; task < tasks; task++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         TYPED(sum_task)(x, y, plan, accumulate, task);
+        reel__float_mode_use(own);
     }
 }
 
@@ -245,9 +249,12 @@ static void TYPED(sum_many_short_rows)(const REAL *x, REAL *y, reel__axis_layout
         TYPED(sum_short_rows)(x, rows, n, accumulate, y);
         return;
     }
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t r = 0; r < rows; r += most) {
+        reel__float_mode own = reel__float_mode_use(mode);
         TYPED(sum_short_rows)(x + r * n, rows - r < most ? rows - r : most, n, accumulate, y + r);
+        reel__float_mode_use(own);
     }
 }
 
@@ -257,10 +264,13 @@ static void TYPED(sum_in_parts)(const REAL *x, REAL *y, const sum_plan *plan, bo
 {
     int64_t inner = plan->layout.inner, parts = plan->parts;
     int64_t tasks = plan->layout.outer * parts * plan->tiles;
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t task = 0; task < tasks; task++) {
+        reel__float_mode own = reel__float_mode_use(mode);
         double *out = scratch + task / plan->tiles * inner + task % plan->tiles * TILE_WIDTH;
         TYPED(sum_part)(x, plan, task, out);
+        reel__float_mode_use(own);
     }
     for (int64_t i = 0; i < plan->layout.outer * inner; i++) {
         const double *term = scratch + i / inner * parts * inner + i % inner;

@@ -19,6 +19,7 @@
 
 #include <sched.h>
 
+#include "subnormal.h"
 #include "threads.h"
 
 /* ---- the two threads ------------------------------------------------------------------------- */
@@ -99,8 +100,10 @@ static void run_second(reel__wavefront *w)
 static void run_both(reel__wavefront *w)
 {
     w->a.b.kernel_threads = w->b.b.kernel_threads = 1;
+    reel__float_mode mode = reel__float_mode_now();
 #pragma omp parallel num_threads(2)
     {
+        reel__float_mode own = reel__float_mode_use(mode);
         if (reel__team_size() == 1) {
             run_first(w);
             run_second(w);
@@ -109,6 +112,7 @@ static void run_both(reel__wavefront *w)
         } else {
             run_second(w);
         }
+        reel__float_mode_use(own);
     }
     w->fine =
         reel__loop_report(&w->a, &w->error[0]) && reel__loop_report(&w->b, &w->error[1]) && w->fine;
