@@ -99,8 +99,8 @@ typedef struct {
     uint32_t id;
 } reel_var;
 
-/* In f32 numbers below the smallest normal one, 1.2e-38, count as 0 while values are computed, as they
- * would take a hundred times as long. */
+/* In f32 results below the smallest normal number, 1.2e-38, become 0 while values are computed: what
+ * follows from them would take a hundred times as long. */
 typedef enum { REEL_F32, REEL_F64 } reel_dtype;
 
 /* All memory of a tape goes through one function, in the manner of realloc with sizes: `old` is

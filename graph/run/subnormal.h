@@ -1,5 +1,5 @@
-/* subnormal.h: while a tape of floats is evaluated, numbers below the smallest normal one, 1.2e-38, count
- * as 0. Not installed.
+/* subnormal.h: while a tape of floats is evaluated, results below the smallest normal number, 1.2e-38,
+ * become 0. Not installed.
  *
  * Gradients that vanish over a few hundred steps end there, and so do an optimiser's means for
  * embeddings that do not come up; most processors take a hundred times as long over a subnormal number.
@@ -23,7 +23,7 @@
 typedef uint64_t reel__float_mode;
 
 #if defined(__x86_64__) && defined(__GNUC__)
-#define REEL__FLUSHING 0x8040u /* results and operands */
+#define REEL__FLUSHING 0x8000u /* results; what is subnormal from outside is read as it is */
 static inline reel__float_mode reel__float_mode_now(void)
 {
     return __builtin_ia32_stmxcsr();
