@@ -155,8 +155,8 @@ static double bytes_of_step(const reel_tape *t, size_t first)
     return bytes;
 }
 
-/* Where all steps together might not fit, only the states of every √steps-th are kept, and the steps
- * between are computed again when their turn comes backwards (Chen et al. 2016). */
+/* Where all steps together might not fit, only the states of every √steps-th are kept, and the
+ * steps between are computed again when their turn comes backwards (Chen et al. 2016). */
 static void choose_block(rollout *r, size_t first)
 {
     double all = bytes_of_step(r->in.tape, first) * (double)r->in.steps;
@@ -277,14 +277,5 @@ reel_rollout reel_unroll(reel_cell cell, reel_var x, reel_unroll_options options
     x.tape->nested++; /* the line of the unroll is that of what a built-in cell records */
     reel_rollout out = unroll(&r, &options);
     x.tape->nested--;
-    return out;
-}
-
-reel_rollout reel_unroll_at(const char *file, int line, reel_cell cell, reel_var x,
-                            reel_unroll_options options)
-{
-    reel_here(x, file, line);
-    reel_rollout out = reel_unroll(cell, x, options);
-    out.outputs = reel_located(out.outputs, file, line);
     return out;
 }

@@ -21,9 +21,11 @@ static const reel_attribute linear_scan_fields[] = {
 /* ---- how the work is dealt out --------------------------------------------------------------- */
 
 /* Steps follow each other, columns do not: threads share the columns. Where there are too few of
- * them the steps are cut into chunks as well. Of every chunk the product P of its a and its end E
- * from a start of zero are found side by side; the chunks' true starts follow from these, one
- * S' = P∘S + E a chunk; then all chunks run side by side from their true starts. */
+ * them the steps are cut into chunks as well, whatever the number of threads, as sums in chunks
+ * round differently and a seed must give the same bits on every machine. Of every chunk the
+ * product P of its a and its end E from a start of zero are found side by side; the chunks' true
+ * starts follow from these, one S' = P∘S + E a chunk; then all chunks run side by side from their
+ * true starts. */
 enum { WIDEST_TILE = 1024, NARROWEST_TILE = 16, CHUNK = 512 };
 
 typedef struct {
@@ -58,8 +60,8 @@ static scan scan_of(const reel_kernel_call *c)
     int64_t share = alone ? s.columns : (s.columns + c->threads - 1) / c->threads;
     s.tile = share < NARROWEST_TILE ? NARROWEST_TILE : share > WIDEST_TILE ? WIDEST_TILE : share;
     s.tiles = (s.columns + s.tile - 1) / s.tile;
-    bool few = !alone && s.tiles < c->threads && s.steps >= 2 * CHUNK;
-    s.chunks = few ? (s.steps + CHUNK - 1) / CHUNK : 1;
+    bool few = s.columns <= NARROWEST_TILE && s.steps * row >= REEL__PARALLEL_ELEMENTS;
+    s.chunks = few && s.steps >= 2 * CHUNK ? (s.steps + CHUNK - 1) / CHUNK : 1;
     return s;
 }
 
@@ -93,7 +95,7 @@ static inline int64_t real_part(const scan *s, int64_t column)
 #define KERNELS_OF "linear_scan.c"
 #include "both_types.h"
 
-/* ---- shape ------------------------------------------------------------------------------------ */
+/* ---- shape ----------------------------------------------------------------------------------- */
 
 static bool linear_scan_shape(reel_shape_call *c)
 {
@@ -115,7 +117,7 @@ static bool linear_scan_shape(reel_shape_call *c)
     return true;
 }
 
-/* ---- derivative ------------------------------------------------------------------------------- */
+/* ---- derivative ------------------------------------------------------------------------------ */
 
 /* conj(a)∘b, halves of the last axis being real and imaginary parts */
 static reel_var conjugate_product(const linear_scan_attributes *attributes, reel_var a, reel_var b)
@@ -172,7 +174,7 @@ static void linear_scan_vjp(reel_vjp_call *c)
     }
 }
 
-/* ---- entry ------------------------------------------------------------------------------------ */
+/* ---- entry ----------------------------------------------------------------------------------- */
 
 #define SCAN(...)                                                                                  \
     .attributes = &(const linear_scan_attributes)                                                  \

@@ -11,8 +11,8 @@
  *     reel_evaluation e = reel_evaluate(m, X_test, Y_test, (reel_evaluate_options){ 0 });
  *     reel_predict(m, X_test, predictions, count);
  *
- * Nothing is printed unless .verbose asks for it. The tape is rewound for every batch: handles other
- * than parameters' die. A misuse leaves a message on the tape and the model as it was.
+ * Nothing is printed unless .verbose asks for it. The tape is rewound for every batch: handles
+ * other than parameters' die. A misuse leaves a message on the tape and the model as it was.
  */
 #ifndef REEL_FIT_H
 #define REEL_FIT_H
@@ -77,7 +77,7 @@ REEL_API const double *reel_history_series(const reel_history *, const char *nam
 REEL_API const reel_history *reel_model_history(const reel_model *);
 REEL_API void reel_history_print(const reel_history *, FILE *); /* one line an epoch */
 
-/* ---- callbacks --------------------------------------------------------------------------------- */
+/* ---- callbacks ------------------------------------------------------------------------------- */
 
 /* What hooks see. */
 typedef struct reel_training {
@@ -113,15 +113,17 @@ typedef struct {
 } reel_callback;
 #define REEL_MAX_CALLBACKS 12
 
-/* ---- ready callbacks ---------------------------------------------------------------------------- */
+/* ---- ready callbacks ------------------------------------------------------------------------- */
 
-/* reel_fit_options.callbacks = { reel_early_stopping(m, (reel_early_stopping_options){ .patience = 5 }) }
+/*     reel_early_stopping_options patient = { .patience = 5 };
+ *     reel_fit_options options = { .callbacks = { reel_early_stopping(m, patient) } };
+ *
  * They live as long as the model and belong to one fit at a time. An option out of range leaves an
  * error on the tape, so that the fit does not start.
  *
  * What .monitor names is looked for in the logs at each epoch's end; NULL is "val_loss", or "loss"
- * without validation; a name that is not there makes the fit fail. It should fall, unless .maximize is
- * set or its name ends in "acc", "accuracy" or "auc". */
+ * without validation; a name that is not there makes the fit fail. It should fall, unless
+ * .maximize is set or its name ends in "acc", "accuracy" or "auc". */
 
 /* Ends training when there was no improvement for `patience` epochs (callback_stop.c). */
 typedef struct {
@@ -150,8 +152,8 @@ typedef struct {
 } reel_reduce_lr_options;
 REEL_API reel_callback reel_reduce_lr_on_plateau(reel_model *, reel_reduce_lr_options);
 
-/* Sets the rate before each epoch to schedule(self, epoch from 0, rate now), and logs "learning_rate"
- * (callback_rate.c). */
+/* Sets the rate before each epoch to schedule(self, epoch from 0, rate now), and logs
+ * "learning_rate" (callback_rate.c). */
 typedef double (*reel_epoch_schedule)(void *self, int epoch, double lr);
 REEL_API reel_callback reel_lr_scheduler(reel_model *, reel_epoch_schedule, void *self);
 
@@ -245,22 +247,8 @@ REEL_API reel_shape reel_predict_shape(reel_model *, reel_data x);
 /* One update; returns the loss before it, NAN with an error. */
 REEL_API double reel_train_on_batch(reel_model *, reel_data x, reel_data y);
 
-/* Used by the macros that note the caller's file and line; not for programs. */
-REEL_API reel_model *reel_here_model(reel_model *, const char *file, int line);
-
 #ifdef __cplusplus
 }
-#endif
-
-#ifndef REEL_NO_SITES
-#define reel_compile(m, ...) (reel_compile)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
-#define reel_fit(m, ...) (reel_fit)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
-#define reel_evaluate(m, ...) (reel_evaluate)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
-#define reel_predict(m, ...) (reel_predict)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
-#define reel_predict_f64(m, ...)                                                                   \
-    (reel_predict_f64)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
-#define reel_train_on_batch(m, ...)                                                                \
-    (reel_train_on_batch)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #endif

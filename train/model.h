@@ -9,12 +9,13 @@
  *
  * A layer's sizes but its own are inferred from the first data, or from .input of the first layer.
  * Parameters are named layer_0.W_x, layer_2.b and so on, after the layer's place in the list, or
- * after its .name (in a tape's second model model_1.layer_0.W_x and so on); they belong to the tape,
- * and so does the model, which is freed with it.
+ * after its .name (in a tape's second model model_1.layer_0.W_x and so on); they belong to the
+ * tape, and so does the model, which is freed with it.
  *
  * Data comes batch first ([rows, steps, features], data.h); inside a model sequences are time-major
- * like everywhere in reel. Floating data of three axes and more, and int32 data of two and more, are
- * sequences. The layer macros are compound literals, hence C; from C++20 they are written alike.
+ * like everywhere in reel. Floating data of three axes and more, and int32 data of two and more,
+ * are sequences. The layer macros are compound literals, hence C; from C++20 they are written
+ * alike.
  */
 #ifndef REEL_MODEL_H
 #define REEL_MODEL_H
@@ -48,9 +49,6 @@ typedef enum {
     REEL_LAYER_KINDS
 } reel_layer_kind;
 
-/* How the outputs of both directions become one. */
-typedef enum { REEL_BOTH_CONCAT, REEL_BOTH_SUM, REEL_BOTH_MUL, REEL_BOTH_MEAN } reel_both;
-
 /* What the macros below make; each says which fields it reads. All read .name and .input. */
 typedef struct reel_layer_spec {
     reel_layer_kind kind;
@@ -70,7 +68,7 @@ typedef struct reel_layer_spec {
     double dropout;             /* on the inputs of a recurrent layer, while training */
     double epsilon;             /* of layer norm; 0: 1e-5 */
     bool mask_zero;             /* of the embedding: symbol 0 has the vector zero */
-    reel_both merge;            /* of the bidirectional layer */
+    reel_merge merge;           /* of the bidirectional layer; not REEL_MERGE_SEPARATE */
     reel_cell (*cell)(reel_tape *, const char *name, int64_t in, void *self);
     reel_var (*function)(void *self, reel_var x);
     void *self; /* of .cell and .function */
@@ -123,7 +121,7 @@ typedef struct reel_layer_spec {
 
 /* The layers are copied. NULL, with a message on the tape, for a layer that cannot be. */
 REEL_API reel_model *reel_sequential_n(reel_tape *, int n, const reel_layer_spec layers[]);
-REEL_API reel_tape *reel_model_tape(const reel_model *);
+REEL_API reel_tape *reel_model_tape(const reel_model *); /* site: reel_model reel_model_tape(it) */
 
 /* A batch as the tape sees it. */
 typedef struct {
@@ -150,13 +148,13 @@ REEL_API int64_t reel_model_parameters(const reel_model *);
 
 /* ---- seeing (model_summary.c, model_plot.c) ------------------------------------------------- */
 
-/* Keras's table: layers, output shapes, parameters and their sum. "?" stands for what only the first
- * data will tell. Of a functional model: the tape's parameters. */
+/* Keras's table: layers, output shapes, parameters and their sum. "?" stands for what only the
+ * first data will tell. Of a functional model: the tape's parameters. */
 REEL_API void reel_summary(reel_model *, FILE *);
 
 /* A picture of the layers through Graphviz, by the path's ending: .svg, .png, .pdf, or .dot for the
- * source alone. Without Graphviz the source is left beside it, and the error (REEL_UNSUPPORTED) says
- * how to go on. */
+ * source alone. Without Graphviz the source is left beside it, and the error (REEL_UNSUPPORTED)
+ * says how to go on. */
 REEL_API reel_status reel_plot_model(reel_model *, const char *path);
 
 #ifdef __cplusplus
@@ -165,7 +163,7 @@ REEL_API reel_status reel_plot_model(reel_model *, const char *path);
 
 #ifndef __cplusplus
 #define reel_sequential(tape, ...)                                                                 \
-    reel_sequential_n(reel_here_tape((tape), __FILE__, __LINE__),                                  \
+    reel_sequential_n((tape),                                                                      \
                       (int)(sizeof((reel_layer_spec[]){ __VA_ARGS__ }) / sizeof(reel_layer_spec)), \
                       (const reel_layer_spec[]){ __VA_ARGS__ })
 #else
