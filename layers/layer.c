@@ -8,6 +8,9 @@ enum { LONGEST_NAME = 255 };
 reel_var reel__layer_param(reel_tape *tape, const char *name, const char *part, reel_shape shape,
                            reel_init init)
 {
+    if (!tape) {
+        return (reel_var){ 0 };
+    }
     char full[LONGEST_NAME + 1];
     int length = snprintf(full, sizeof full, "%s.%s", name ? name : "", part);
     if (!name || !name[0]) {
@@ -34,6 +37,11 @@ bool reel__check_size(reel_tape *tape, const char *layer, const char *what, int6
     if (size < 1) {
         reel_fail(tape, REEL_BAD_ARGUMENT, layer, "%s is %lld, must be at least 1", what,
                   (long long)size);
+        return false;
+    }
+    if (size > INT32_MAX) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, layer, "%s is %lld, must be at most %d", what,
+                  (long long)size, INT32_MAX);
         return false;
     }
     return true;

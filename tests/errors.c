@@ -4,6 +4,7 @@
 #include <reel.h>
 
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -337,6 +338,54 @@ TestMisuse(a_gradient_in_a_dead_handle_is_refused)
                  reel_gradients(reel_sum_all(reel_find_param(t, "W")), 1, &old, &out));
 }
 
+TestMisuse(a_gradient_in_no_list_of_variables_is_refused)
+{
+    reel_var W = reel_find_param(t, "W"), y = reel_sum_all(W), out;
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "gradients", "2 variables and no list",
+                 reel_gradients(y, 2, NULL, &out));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "gradients", "1 variables and no list",
+                 reel_gradients(y, 1, &W, NULL));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "gradients", "-1 variables", reel_gradients(y, -1, &W, &out));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "vjp", "1 variables and no list",
+                 reel_vjp(y, y, 1, NULL, &out));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "jvp", "1 variables and no list", reel_jvp(y, 1, &W, NULL));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "hvp", "1 variables and no list", reel_hvp(y, 1, &W, &W, NULL));
+    cr_expect_eq(reel_concat_n(0, 2, NULL).id, 0);
+}
+
+TestMisuse(a_shape_of_too_many_axes_is_refused_by_expand)
+{
+    reel_shape nine = REEL_SHAPE(1, 1, 1, 1, 1, 1, 1, 2, 3), none = { .rank = -1 };
+    EXPECT_ERROR(REEL_BAD_SHAPE, "expand", "[2,3] does not broadcast to [9 axes]",
+                 reel_expand(reel_find_param(t, "W"), nine));
+    EXPECT_ERROR(REEL_BAD_SHAPE, "expand", "[2,3] does not broadcast to [-1 axes]",
+                 reel_expand(reel_find_param(t, "W"), none));
+}
+
+TestMisuse(what_is_absent_is_named)
+{
+    reel_var W = reel_find_param(t, "W");
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "attend", "memory is NULL", reel_attend(W, NULL, NULL));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "attention_softmax", "memory is NULL",
+                 reel_attention_softmax(W, NULL));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "data_take", "2 rows and no list of them",
+                 reel_data_take(t, reel_data_f64(six, REEL_SHAPE(6, 1)), 2, NULL));
+    cr_expect_null(reel_crf_new(NULL, "crf", 3).start.tape);
+    cr_expect(isnan(reel_plateau_report(NULL, 1, 1)));
+}
+
+TestMisuse(numbers_whose_products_overflow_are_named)
+{
+    const int64_t huge = (int64_t)1 << 60;
+    EXPECT_ERROR(REEL_BAD_SHAPE, "sinusoidal_positions", "[1152921504606846976,4] is too large",
+                 reel_sinusoidal_positions(t, huge, 4, 0, 0));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "unpack", "rows are [2,3], steps 1152921504606846976, batch 4",
+                 reel_unpack(reel_find_param(t, "W"), huge, 4, (const int32_t[4]){ 0 }));
+    cr_expect_not_null(reel_lbfgs(t, (reel_lbfgs_options){ .iterations = INT_MAX }));
+    reel_data nine = reel_data_f64(six, REEL_SHAPE(6, 1, 1, 1, 1, 1, 1, 1, 1));
+    cr_expect_eq(reel_data_rows(reel_data_slice(nine, 0, 2)), 2);
+}
+
 /* ---- NaN and infinity ------------------------------------------------------------------------ */
 
 Test(errors, an_eager_tape_stops_at_the_first_infinity_and_says_where_it_came_from)
@@ -360,6 +409,22 @@ Test(errors, an_eager_tape_stops_at_the_first_infinity_and_says_where_it_came_fr
         cr_expect_eq(reel_item(reel_sum_all(x)), 1.5);
         reel_tape_free(t);
     }
+}
+
+TestMisuse(an_infinity_that_was_asked_for_is_not_one_that_came_up)
+{
+    reel_tape *eager = reel_tape_new((reel_tape_options){ .eager = true, .threads = 1 });
+    reel_tape *each[] = { t, eager };
+    for (int i = 0; i < 2; i++) {
+        const float scores[] = { 1, 2, 3 }, hidden[] = { 0, 1, 0 };
+        reel_var never = reel_fill(each[i], REEL_SHAPE(), -INFINITY);
+        reel_var seen = reel_where(reel_input(each[i], REEL_SHAPE(3), hidden), never,
+                                   reel_input(each[i], REEL_SHAPE(3), scores));
+        reel_var y = reel_max_all(reel_softmax(seen, 0));
+        cr_expect_float_eq(reel_item(y), 0.880797, 1e-5, "%s", reel_tape_error(each[i]));
+        cr_expect_eq(reel_find_nan(y), REEL_OK, "%s", reel_tape_error(each[i]));
+    }
+    reel_tape_free(eager);
 }
 
 TestMisuse(the_origin_of_a_nan_is_found_after_the_fact)
