@@ -10,5 +10,6 @@
 #include "plot.h"
 #include "search.h"
 #include "text.h"
+#include "trained.h"
 
 #endif
