@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "reel.h"
+#include "tests/support/failing_memory.h"
 #include "tests/support/files.h"
 
 #define ASSERT_OK(t) cr_assert_eq(reel_tape_status(t), REEL_OK, "%s", reel_tape_error(t))
@@ -121,6 +122,40 @@ Test(trained, normalisers_vocabulary_and_texts_travel_with_the_model)
     files_end(path);
 }
 
+/* Saves and loads under an allocator that refuses one request; whether that came up. */
+static bool travels(const char *path, long fail_at)
+{
+    failing_memory memory = { .fail_at = fail_at };
+    reel_tape *t = reel_tape_new(
+        (reel_tape_options){ .threads = 1, .allocator = { failing_memory_resize, &memory } });
+    reel_model *m = reel_sequential(
+        t, REEL_TIME_DISTRIBUTED(REEL_DENSE(2), .input = REEL_SHAPE(STEPS, FEATURES)));
+    reel_model_build(m, REEL_SHAPE(STEPS, FEATURES), false);
+    reel_text own[] = { { "mine", "yes" }, { 0 } };
+    reel_normalizer n = reel_normalizer_fit(t, REEL_STANDARD, X());
+    reel_model_save(m, path, (reel_model_extras){ .inputs = n, .texts = own });
+    reel_tape_free(t);
+    t = reel_tape_new(
+        (reel_tape_options){ .threads = 1, .allocator = { failing_memory_resize, &memory } });
+    reel_model_extras with;
+    m = reel_model_load(t, path, &with);
+    bool refused = memory.calls > fail_at && fail_at >= 0;
+    cr_expect(m || refused, "request %ld: %s", fail_at, reel_tape_error(t));
+    reel_tape_free(t);
+    cr_expect_eq(memory.held, 0, "request %ld: %zu bytes left", fail_at, memory.held);
+    return refused;
+}
+
+Test(trained, saving_and_loading_survive_every_refused_request)
+{
+    char path[FILES_PATH];
+    files_begin(path, "model.safetensors");
+    for (long fail_at = 0; travels(path, fail_at); fail_at++) {
+        cr_assert_lt(fail_at, 100000);
+    }
+    files_end(path);
+}
+
 static reel_var itself(void *self, reel_var v)
 {
     (void)self;
@@ -189,11 +224,55 @@ Test(trained, a_damaged_description_is_refused)
     refused("reel.model", LAYERS("{\"kind\":\"Dense\",\"name\":\"d\",\"units\":2}"),
             "the file has 1 tensors, 1 of them the model's, which needs 2");
     refused("reel.model",
-            LAYERS("{\"kind\":\"Dense\",\"name\":\"d\",\"units\":3,\"no_bias\":true}"),
+            LAYERS("{\"kind\":\"Dense\",\"name\":\"d\",\"units\":1,\"no_bias\":true}"),
             "the file does not fit");
     refused("reel.inputs", "{\"center\":[1],\"scale\":[]}", "\"reel.inputs\" is damaged");
     refused("reel.targets", "{\"center\":[],\"scale\":[]}", "\"reel.targets\" is damaged");
     refused("reel.vocabulary", "{}", "\"reel.vocabulary\" is damaged");
+}
+
+Test(trained, layers_larger_than_their_file_are_refused)
+{
+    refused("reel.model", LAYERS("{\"kind\":\"Dense\",\"name\":\"d\",\"units\":1000000000}"),
+            "the layers need 3000000000 numbers or more, the file has 6");
+    refused("reel.model",
+            LAYERS("{\"kind\":\"Embedding\",\"name\":\"d\",\"units\":3,\"vocabulary\":3}"),
+            "the layers need 9 numbers or more, the file has 6");
+    refused("reel.model",
+            "{\"version\":1,\"row\":[1000000000000,1],\"layers\":[{\"kind\":\"RNN\",\"name\":\"d\","
+            "\"units\":1},{\"kind\":\"Dense\",\"name\":\"e\",\"units\":1}]}",
+            "the file has no tensor of the tape's names");
+}
+
+Test(trained, any_changed_byte_of_a_header_loads_or_is_an_error)
+{
+    static const unsigned char bytes[] = { '"', '0', '{', 0x7f };
+    char path[FILES_PATH];
+    size_t size;
+    files_begin(path, "model.safetensors");
+    reel_tape *t = reel_tape_new((reel_tape_options){ 0 });
+    reel_model *m = reel_sequential(
+        t, REEL_BIDIRECTIONAL(REEL_LSTM(1, .dropout = 0.5), .merge = REEL_BOTH_SUM));
+    reel_model_build(m, REEL_SHAPE(STEPS, FEATURES), false);
+    reel_model_save(m, path, (reel_model_extras){ .targets = reel_normalizer_fit(t, 0, Y()) });
+    ASSERT_OK(t);
+    reel_tape_free(t);
+    unsigned char *file = files_read(path, &size);
+    size_t header = (size_t)(file[0] + 256 * file[1]);
+    for (size_t at = 8; at < 8 + header; at++) {
+        for (size_t k = 0; k < sizeof bytes; k++) {
+            unsigned char before = file[at];
+            file[at] = bytes[k];
+            files_write(path, file, size);
+            t = reel_tape_new((reel_tape_options){ .threads = 1 });
+            bool loaded = reel_model_load(t, path, NULL) != NULL;
+            cr_expect_eq(loaded, reel_tape_status(t) == REEL_OK, "byte %zu", at);
+            reel_tape_free(t);
+            file[at] = before;
+        }
+    }
+    free(file);
+    files_end(path);
 }
 
 Test(trained, layers_within_layers_without_end_are_refused)

@@ -4,6 +4,7 @@
 
 #include "../io/parameters.h"
 #include "model_json.h"
+#include "model_size.h"
 #include "trained.h"
 #include "vocabulary.h"
 
@@ -113,7 +114,6 @@ static bool read_extras(reel_tape *tape, const reel_archive *a, reel_model_extra
 {
     const char *inputs = reel_archive_text(a, INPUTS), *targets = reel_archive_text(a, TARGETS);
     const char *vocabulary = reel_archive_text(a, VOCABULARY), *wrong = NULL;
-    *e = (reel_model_extras){ 0 };
     if (inputs && !reel__normalizer_parse(tape, inputs, &e->inputs)) {
         wrong = INPUTS;
     } else if (targets && !reel__normalizer_parse(tape, targets, &e->targets)) {
@@ -147,6 +147,30 @@ static bool read_params(reel_model *m, const reel_archive *a)
                 reel_archive_count(a), report.loaded, count);
 }
 
+static double numbers_in(const reel_archive *a)
+{
+    double numbers = 0;
+    reel_array array;
+    for (size_t i = 0; reel_archive_at(a, i, &array); i++) {
+        numbers += (double)reel_shape_size(array.shape);
+    }
+    return numbers;
+}
+
+/* A short file must not make large layers, nor say that rows are longer than anyone can record. */
+static bool build(reel_model *m, const reel_archive *a, reel_shape row, bool symbols)
+{
+    double needed = reel__model_least_numbers(m, row, symbols), there = numbers_in(a);
+    if (!(needed <= there)) {
+        return FAIL(m->tape, "model_load", REEL_BAD_FILE,
+                    "the layers need %.0f numbers or more, the file has %.0f", needed, there);
+    }
+    if (row.rank >= (symbols ? 1 : 2) && reel__model_takes_any_length(m)) {
+        row.dim[0] = 0;
+    }
+    return reel_model_build(m, row, symbols) == REEL_OK;
+}
+
 static reel_model *load(reel_tape *tape, const reel_archive *a, const char *path,
                         reel_model_extras *extras)
 {
@@ -167,7 +191,7 @@ static reel_model *load(reel_tape *tape, const reel_archive *a, const char *path
         return NULL;
     }
     reel_model *m = reel__model_parse(tape, text, &row, &symbols, &compile);
-    bool good = m && reel_model_build(m, row, symbols) == REEL_OK && read_params(m, a) &&
+    bool good = m && build(m, a, row, symbols) && read_params(m, a) &&
                 (!compile.loss || reel_compile(m, compile) == REEL_OK);
     return good ? m : NULL;
 }
@@ -180,7 +204,9 @@ reel_model *reel_model_load(reel_tape *tape, const char *path, reel_model_extras
     }
     reel_archive *a =
         reel_archive_open(path, (reel_archive_options){ .allocator = tape->options.allocator });
-    reel_model *m = load(tape, a, path ? path : "NULL", extras ? extras : &mine);
+    extras = extras ? extras : &mine;
+    *extras = (reel_model_extras){ 0 };
+    reel_model *m = load(tape, a, path ? path : "NULL", extras);
     reel_archive_free(a);
     return m;
 }
@@ -199,7 +225,10 @@ reel_status reel_model_save(reel_model *m, const char *path, reel_model_extras e
 
 reel_model *reel_model_load(reel_tape *tape, const char *path, reel_model_extras *extras)
 {
-    (void)path, (void)extras;
+    (void)path;
+    if (extras) {
+        *extras = (reel_model_extras){ 0 };
+    }
     if (tape) {
         reel_fail(tape, REEL_UNSUPPORTED, "model_load",
                   "models are JSON and need jansson, and reel was built without");
