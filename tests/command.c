@@ -237,6 +237,23 @@ Test(command, a_language_model_is_trained_saved_and_writes_on)
     free(after);
 }
 
+Test(command, an_interrupt_ends_training_and_the_model_is_saved)
+{
+    cr_assert_eq(chdir(folder), 0);
+    static const char script[] =
+        "'" REEL_COMMAND "' train-lm text.txt --units 8 --steps 8 --epochs 1000000 --json "
+        "2> log > out & "
+        "while ! grep -q Epoch log; do sleep 0.02; done; kill -INT $!; wait $!";
+    cr_assert_eq(system(script), 0);
+    ASSERT_RUNS("sample model.safetensors --length 5");
+    size_t size;
+    char *out = (char *)files_read("out", &size);
+    snprintf(said, sizeof said, "%.*s", (int)size, out);
+    free(out);
+    ASSERT_SAID("\"stopped_by\": \"interrupt\"");
+    cr_assert_lt(field("epochs"), 1000000);
+}
+
 Test(command, words_and_byte_pairs_are_vocabularies_too)
 {
     cr_assert_eq(chdir(folder), 0);

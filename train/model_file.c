@@ -165,10 +165,19 @@ static bool build(reel_model *m, const reel_archive *a, reel_shape row, bool sym
         return FAIL(m->tape, "model_load", REEL_BAD_FILE,
                     "the layers need %.0f numbers or more, the file has %.0f", needed, there);
     }
-    if (row.rank >= (symbols ? 1 : 2) && reel__model_takes_any_length(m)) {
-        row.dim[0] = 0;
+    bool any_length = row.rank >= (symbols ? 1 : 2) && reel__model_takes_any_length(m);
+    reel_shape built = row;
+    built.dim[0] = any_length ? 0 : row.dim[0];
+    if (reel_model_build(m, built, symbols) != REEL_OK) {
+        return false;
     }
-    return reel_model_build(m, row, symbols) == REEL_OK;
+    m->row = row;
+    for (int k = 0; any_length && k < m->count; k++) {
+        if (m->layer[k].sequence) {
+            m->layer[k].output.dim[0] = row.dim[0];
+        }
+    }
+    return true;
 }
 
 static reel_model *load(reel_tape *tape, const reel_archive *a, const char *path,
