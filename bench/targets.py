@@ -329,6 +329,36 @@ def double(bench, plan):
     return [section], [verdict(7, "f64 ≥ 0.45 of f32's speed", figures, 0.45, unit="")]
 
 
+# ---- 9: a whole program ------------------------------------------------------------------------------
+
+def program(bench, plan):
+    epochs, threads = 5 if plan.quick else 50, max(plan.threads)
+    section = Section(f"LSTM(64), Dense(32), Dense(1) on 2,000 rows of 50 steps and 8 features: {epochs} epochs, "
+                      f"{threads} threads", ["who", "an epoch, ms", "the whole program, s"])
+    found = {}
+    for label, who, task in (("reel", "keras_program", ""), ("PyTorch, by hand", "keras", "torch"),
+                             ("Keras 3, TensorFlow", "keras", "keras")):
+        if who in PEERS and not bench.has(who):
+            continue
+        try:
+            found[label] = bench.ask_fresh(who, [task, epochs, 2000, 50, 8, threads], threads)
+        except Failure as failure:
+            bench.failures.append(f"{label}: {failure}")
+            continue
+        answer, seconds = found[label]
+        section.rows.append([label, number(answer["ms"]), f"{seconds:.2f}"])
+    rivals = {label: of for label, of in found.items() if label != "reel"}
+    if not rivals or "reel" not in found:
+        return [section], []
+    answer, seconds = found["reel"]
+    verdicts = [verdict(9, "an epoch ≥ 3× faster", {k: a["ms"] / answer["ms"] for k, (a, _) in rivals.items()}, 3),
+                verdict(9, "the whole program ≥ 10× faster", {k: s / seconds for k, (_, s) in rivals.items()}, 10)]
+    if theirs := rivals.get("PyTorch, by hand"):
+        apart = max(abs(a / b - 1) for a, b in zip(answer["losses"], theirs[0]["losses"]))
+        verdicts.append(Verdict(9, "the loss of every epoch is PyTorch's to 1e-4", f"{apart:.1e}", apart <= 1e-4))
+    return [section], verdicts
+
+
 # ---- without a target ------------------------------------------------------------------------------
 
 def others(bench, plan):
@@ -348,4 +378,4 @@ def others(bench, plan):
     return [start, infer], []
 
 
-TARGETS = {1: layers, 2: limit, 3: custom, 4: overhead, 5: memory, 6: model, 7: double, 8: others}
+TARGETS = {1: layers, 2: limit, 3: custom, 4: overhead, 5: memory, 6: model, 7: double, 8: others, 9: program}

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "../ops/ops.h"
 #include "tape.h"
 
 static bool checkpoint_shape(reel_shape_call *c)

@@ -537,6 +537,89 @@ Test(callbacks, an_interrupt_stops_after_the_step_and_the_old_handler_returns)
     reel_tape_free(t);
 }
 
+/* ---- going on after a crash ---------------------------------------------------------------------------- */
+
+static reel_status crash(void *self, reel_training *t)
+{
+    (void)self;
+    return t->epoch == 3 ? REEL_INTERNAL : REEL_OK;
+}
+
+static double with_adam(const char *path, bool crashing, reel_status *status)
+{
+    reel_model *m;
+    reel_tape *t = setup(&m, 0.1);
+    reel_compile(m, (reel_compile_options){ .optimizer = "adam", .loss = "mse" });
+    reel_fit_options options = { .epochs = 6, .batch_size = 8 };
+    if (path) {
+        options.callbacks[0] = reel_backup_and_restore(m, path, (reel_backup_options){ 0 });
+    }
+    if (crashing) {
+        options.callbacks[1] = (reel_callback){ .name = "crash", .on_batch_end = crash };
+    }
+    reel_history *h = reel_fit(m, X, Y, options);
+    double loss = reel_history_at(h, "loss", -1);
+    *status = reel_tape_status(t);
+    reel_tape_free(t);
+    return loss;
+}
+
+Test(callbacks, backup_goes_on_to_the_same_bits_after_a_crash)
+{
+    char path[64];
+    reel_status status;
+    temporary(path);
+    unlink(path);
+    with_adam(path, true, &status);
+    cr_expect_eq(status, REEL_INTERNAL);
+    cr_assert_eq(access(path, F_OK), 0);
+    double resumed = with_adam(path, false, &status);
+    cr_expect_eq(status, REEL_OK);
+    cr_expect_eq(resumed, with_adam(NULL, false, &status));
+    cr_expect_neq(access(path, F_OK), 0, "it is removed in the end");
+}
+
+Test(callbacks, an_interrupt_leaves_a_checkpoint)
+{
+    reel_model *m;
+    reel_tape *t = setup(&m, 0.1);
+    char path[64];
+    temporary(path);
+    unlink(path);
+    reel_fit_options options = {
+        .epochs = 9,
+        .batch_size = 12,
+        .catch_interrupt = true,
+        .interrupt_checkpoint = path,
+        .callbacks = { { .name = "interrupt", .on_batch_end = interrupt } },
+    };
+    cr_assert_not_null(reel_fit(m, X, Y, options), "%s", reel_tape_error(t));
+    reel_training_state state = { .optimizer = reel_model_optimizer(m) };
+    cr_assert_eq(reel_load_checkpoint(t, path, &state), REEL_OK, "%s", reel_tape_error(t));
+    cr_expect(state.epoch == 1 && state.step == 3);
+    unlink(path);
+    reel_tape_free(t);
+}
+
+Test(callbacks, model_checkpoint_writes_what_reel_load_reads)
+{
+    reel_model *m;
+    reel_tape *t = setup(&m, 0.1);
+    char path[80];
+    temporary(path);
+    unlink(path);
+    strcat(path, ".safetensors");
+    reel_fit_options options = { .epochs = 2 };
+    options.callbacks[0] = reel_model_checkpoint(m, path, (reel_model_checkpoint_options){ 0 });
+    cr_assert_not_null(reel_fit(m, X, Y, options), "%s", reel_tape_error(t));
+    double loss = reel_evaluate(m, X, Y, (reel_evaluate_options){ 0 }).loss;
+    reel_fit(m, X, Y, (reel_fit_options){ .epochs = 2 });
+    cr_assert_eq(reel_load(t, path, (reel_load_options){ 0 }), REEL_OK, "%s", reel_tape_error(t));
+    cr_expect_eq(reel_evaluate(m, X, Y, (reel_evaluate_options){ 0 }).loss, loss);
+    unlink(path);
+    reel_tape_free(t);
+}
+
 /* ---- progress --------------------------------------------------------------------------------------------- */
 
 static void printed(int verbose, char text[2048])

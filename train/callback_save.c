@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../io/safetensors.h"
 #include "monitor.h"
 
 typedef struct {
@@ -36,6 +37,12 @@ static reel_status begin(void *self, reel_training *t)
     saver *s = self;
     reel__monitor_reset(&s->monitor);
     return REEL_OK;
+}
+
+static reel_status save_parameters(void *self, reel_tape *tape, const char *path)
+{
+    (void)self;
+    return reel_save(tape, path, (reel_save_options){ 0 });
 }
 
 static reel_status save(saver *s, reel_training *t)
@@ -78,12 +85,13 @@ reel_callback reel_model_checkpoint(reel_model *model, const char *path,
     if (!model) {
         return (reel_callback){ 0 };
     }
-    if (!path || !o.save) {
-        reel_fail(model->tape, REEL_BAD_ARGUMENT, name, "%s is NULL", path ? ".save" : "the path");
+    if (!path) {
+        reel_fail(model->tape, REEL_BAD_ARGUMENT, name, "the path is NULL");
         return (reel_callback){ 0 };
     }
     saver *s = reel__tape_store(model->tape, sizeof *s);
     o.every = o.every == 0 ? 1 : o.every;
+    o.save = o.save ? o.save : save_parameters;
     if (!s || !(s->path = reel__tape_store_text(model->tape, path)) ||
         !reel__check_option(model->tape, name, "every", o.every, o.every > 0, "at least 1") ||
         !reel__monitor_init(model->tape, &s->monitor, o.monitor, o.maximize, 0)) {

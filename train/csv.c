@@ -21,6 +21,8 @@ typedef struct {
     int64_t columns;   /* that are read */
     int64_t *target;   /* [cells]: the column of the table a cell goes to, or -1 */
     const char **names;
+    int64_t text_column; /* of the table, -1: none */
+    reel__list texts;    /* const char *: its cells, each once */
 } reader;
 
 #define FAIL(r, status, ...) (reel_fail((r)->tape, status, "read_csv", __VA_ARGS__), false)
@@ -127,6 +129,33 @@ static bool read_number(reader *r, char *cell, int64_t line, int64_t column, dou
                 (long long)r->row, (long long)line, r->names[column]);
 }
 
+/* ---- texts --------------------------------------------------------------------------------- */
+
+/* The number of a text, in the order in which they first came. */
+static bool read_text(reader *r, const char *cell, double *out)
+{
+    const char **texts = r->texts.data;
+    size_t at = 0;
+    while (at < r->texts.count && strcmp(texts[at], cell) != 0) {
+        at++;
+    }
+    if (at == r->texts.count) {
+        const char *kept = reel__tape_store_text(r->tape, cell);
+        if (!kept || !reel__list_reserve(r->tape, &r->texts, at + 1, sizeof kept)) {
+            return false;
+        }
+        ((const char **)r->texts.data)[r->texts.count++] = kept;
+    }
+    *out = (double)at;
+    return true;
+}
+
+static bool read_cell(reader *r, char *cell, int64_t line, int64_t column, double *out)
+{
+    return column == r->text_column ? read_text(r, cell, out)
+                                    : read_number(r, cell, line, column, out);
+}
+
 /* ---- rows ---------------------------------------------------------------------------------- */
 
 static bool ragged(reader *r, int64_t line, int64_t cells)
@@ -155,7 +184,7 @@ static bool read_row(reader *r, double *out)
             return false;
         }
         if (cell < r->cells && r->target[cell] >= 0 &&
-            !read_number(r, text, line, r->target[cell], &out[r->target[cell]])) {
+            !read_cell(r, text, line, r->target[cell], &out[r->target[cell]])) {
             return false;
         }
     }
@@ -222,6 +251,19 @@ static bool select_columns(reader *r)
     return true;
 }
 
+static bool find_text_column(reader *r)
+{
+    const char *wanted = r->options->text_column;
+    r->text_column = -1;
+    for (int64_t i = 0; wanted && i < r->columns; i++) {
+        if (strcmp(r->names[i], wanted) == 0) {
+            r->text_column = i;
+        }
+    }
+    return !wanted || r->text_column >= 0 ||
+           FAIL(r, REEL_NOT_FOUND, "%s has no column \"%s\"", r->path, wanted);
+}
+
 static bool set_up_columns(reader *r, char **cells)
 {
     r->names = reel__new_array(r->tape, r->cells, sizeof *r->names);
@@ -237,7 +279,7 @@ static bool set_up_columns(reader *r, char **cells)
             return false;
         }
     }
-    return !r->options->columns || select_columns(r);
+    return (!r->options->columns || select_columns(r)) && find_text_column(r);
 }
 
 /* A first row that is no header is read again, as numbers. */
@@ -274,12 +316,20 @@ static const reel_table *finish(reader *r, const reel__list *values)
     }
     reel_table *table = reel__new_array(r->tape, 1, sizeof *table);
     double *numbers = reel__new_array(r->tape, (int64_t)values->count, sizeof *numbers);
-    if (!table || !numbers) {
+    const char **texts = reel__new_array(r->tape, (int64_t)r->texts.count, sizeof *texts);
+    if (!table || !numbers || !texts) {
         return NULL;
     }
     memcpy(numbers, values->data, values->count * sizeof *numbers);
-    *table =
-        (reel_table){ .rows = r->row, .columns = r->columns, .name = r->names, .values = numbers };
+    if (r->texts.count > 0) {
+        memcpy(texts, r->texts.data, r->texts.count * sizeof *texts);
+    }
+    *table = (reel_table){ .rows = r->row,
+                           .columns = r->columns,
+                           .name = r->names,
+                           .values = numbers,
+                           .text_count = (int64_t)r->texts.count,
+                           .text = texts };
     return table;
 }
 
@@ -305,6 +355,7 @@ const reel_table *reel_read_csv(reel_tape *tape, const char *path, reel_csv_opti
     }
     const reel_table *table = good ? finish(&r, &values) : NULL;
     reel__list_free(tape, &values, sizeof(double));
+    reel__list_free(tape, &r.texts, sizeof(char *));
     reel__free_text(tape, &text);
     return table;
 }

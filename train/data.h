@@ -61,12 +61,17 @@ typedef struct {
     int64_t rows, columns;
     const char *const *name; /* [columns]: the header's, or "column 0", … */
     const double *values;    /* [rows, columns] */
+    int64_t text_count;      /* different cells of .text_column … */
+    const char *const *text; /* … in the order of their numbers */
 } reel_table;
 typedef struct {
     char separator; /* 0: ',' */
     bool no_header;
     bool allow_missing;         /* empty cells, "NA" and "nan" are NaN, not errors */
     const char *const *columns; /* names to read, in this order, up to a NULL; NULL: all */
+    /* A column whose cells are texts, such as names of classes: its values are their numbers, from 0
+     * in the order in which they first come. NULL: none. */
+    const char *text_column;
 } reel_csv_options;
 /* NULL with an error for a file that cannot be read, rows of unequal length, and cells that are no
  * numbers: the message names row (from 0, below the header), line and column. */
@@ -76,6 +81,14 @@ REEL_API int64_t reel_table_find(const reel_table *, const char *name);
 /* [rows, n], of the columns named; [rows, columns] for n 0. */
 REEL_API reel_data reel_table_data(reel_tape *, const reel_table *, int n,
                                    const char *const names[]);
+
+/* ---- files (data_file.c) ------------------------------------------------------------------- */
+
+/* An array out of a file, by the path's ending: the numbers of a .csv, [rows, columns]; otherwise an
+ * .npy, .npz or safetensors file, where `name` says which array, NULL the only one. Doubles stay
+ * doubles, integers become int32, the other types float. A number that int32 does not hold is an
+ * error that says where. */
+REEL_API reel_data reel_read_data(reel_tape *, const char *path, const char *name);
 
 /* ---- windows over time series (windows.c) --------------------------------------------------- */
 

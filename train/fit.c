@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../io/checkpoint.h"
 #include "interrupt.h"
 #include "progress.h"
 #include "run.h"
@@ -130,6 +131,19 @@ static bool run_epoch(reel__fit *f, const char *const names[], const char *const
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
+static bool keep_interrupted(reel__fit *f)
+{
+    const char *path = f->options->interrupt_checkpoint;
+    if (!f->public.interrupted || !path) {
+        return true;
+    }
+    reel_training_state state = { .optimizer = f->public.model->optimizer,
+                                  .epoch = f->public.epoch,
+                                  .step = f->public.step };
+    reel_checkpoint_options options = { 0 };
+    return reel_save_checkpoint(f->public.model->tape, path, &state, options) == REEL_OK;
+}
+
 static bool run_epochs(reel__fit *f)
 {
     reel_model *m = f->public.model;
@@ -148,6 +162,7 @@ static bool run_epochs(reel__fit *f)
     }
     m->history->public.stopped_by =
         f->stopped_by ? reel__tape_store_text(m->tape, f->stopped_by) : NULL;
+    good = good && keep_interrupted(f);
     reel_status before = reel_tape_status(m->tape);
     bool ended = reel__call_hooks(f, REEL__TRAIN_END);
     return good && ended && before == REEL_OK;

@@ -165,19 +165,27 @@ typedef struct {
 } reel_csv_logger_options;
 REEL_API reel_callback reel_csv_logger(reel_model *, const char *path, reel_csv_logger_options);
 
-/* Saves after each epoch, or after each that is the best so far (callback_save.c). */
+/* Saves the parameters after each epoch, or after each that is the best so far (callback_save.c). */
 typedef reel_status (*reel_save_fn)(void *self, reel_tape *, const char *path);
 typedef struct {
     const char *monitor;
     bool maximize;
     bool best_only;
-    int every; /* epochs; 0: 1 */
-    reel_save_fn save;
-    void *self; /* of .save */
+    int every;         /* epochs; 0: 1 */
+    reel_save_fn save; /* NULL: reel_save, whose format goes by the path's ending */
+    void *self;        /* of .save */
 } reel_model_checkpoint_options;
 /* In the path {epoch} stands for the epoch's number, from 1, and {epoch:03} for 3 digits of it. */
 REEL_API reel_callback reel_model_checkpoint(reel_model *, const char *path,
                                              reel_model_checkpoint_options);
+
+/* Writes a checkpoint (io/checkpoint.h) after every epoch, and where one is found at the start goes on
+ * from it: parameters, optimiser, the number of the epoch. Removed when training is over, unless it
+ * failed or was interrupted, or `keep` is set (callback_backup.c). */
+typedef struct {
+    bool keep;
+} reel_backup_options;
+REEL_API reel_callback reel_backup_and_restore(reel_model *, const char *path, reel_backup_options);
 
 /* Scalars of every epoch as event files that TensorBoard reads; also, where asked for, histograms of
  * all parameters and the model's graph. Training goes to LOG_DIR/train, numbers named "val_…" to
@@ -214,7 +222,8 @@ typedef struct {
     /* SIGINT during the fit stops it after the step in progress; the handler before is put back.
      * One fit of the process at a time may ask for it. */
     bool catch_interrupt;
-    bool allow_nan; /* do not look for NaN in the data */
+    const char *interrupt_checkpoint; /* with it: a checkpoint is written there; NULL: none */
+    bool allow_nan;                   /* do not look for NaN in the data */
 } reel_fit_options;
 
 /* The loss of a batch is Σ w·l / positions, with w = sample weight · class weight, as in Keras 3; of

@@ -63,6 +63,7 @@ static bool copy_layer(reel_tape *tape, reel__model_layer *layer, const reel_lay
         return true;
     }
     layer->inner = reel__tape_store(tape, sizeof *layer->inner);
+    layer->spec.inner = layer->inner ? &layer->inner->spec : NULL;
     return layer->inner && copy_layer(tape, layer->inner, spec->inner, layer->spec.name);
 }
 

@@ -20,5 +20,6 @@
 #include "plot.h"
 #include "search.h"
 #include "text.h"
+#include "trained.h"
 
 #endif

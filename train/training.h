@@ -18,7 +18,7 @@ typedef struct {
 /* ---- layers (model_layers.c) --------------------------------------------------------------- */
 
 typedef struct reel__model_layer {
-    reel_layer_spec spec; /* .name is this model's copy; .inner is not used */
+    reel_layer_spec spec; /* .name and .inner are this model's copies */
     struct reel__model_layer *inner;
     reel_layer layer;
     reel_cell cell, backward;

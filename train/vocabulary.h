@@ -54,6 +54,10 @@ bool reel__bpe_add_bytes(reel_vocabulary *);
 int64_t reel__bpe_encode(reel_vocabulary *, const char *text, size_t bytes, int32_t *out,
                          size_t room);
 
+/* As JSON, in memory of malloc's, and back; NULL where it fails. (vocabulary_json.c, with jansson) */
+char *reel__vocabulary_text(const reel_vocabulary *);
+reel_vocabulary *reel__vocabulary_parse(reel_tape *, const char *text);
+
 /* An error of `op` unless the text is UTF-8. */
 bool reel__check_utf8(reel_tape *, const char *op, const char *text, size_t bytes);
 /* Bytes of the character at the start of valid UTF-8. */

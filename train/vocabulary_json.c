@@ -38,16 +38,21 @@ static json_t *merges_json(const reel_vocabulary *v)
     return list;
 }
 
+static json_t *to_json(const reel_vocabulary *v)
+{
+    bool bpe = v->kind == REEL__BPE;
+    json_t *rest = bpe ? merges_json(v) : symbols_json(v, v->specials, v->symbols.count);
+    return json_pack("{s: s, s: i, s: s, s: o, s: o}", "format", format, "version", 1, "kind",
+                     reel__text_kind_names[v->kind], "specials", symbols_json(v, 0, v->specials),
+                     bpe ? "merges" : "symbols", rest);
+}
+
 reel_status reel_vocabulary_save(reel_vocabulary *v, const char *path)
 {
     if (!v) {
         return REEL_BAD_HANDLE;
     }
-    bool bpe = v->kind == REEL__BPE;
-    json_t *rest = bpe ? merges_json(v) : symbols_json(v, v->specials, v->symbols.count);
-    json_t *root = json_pack("{s: s, s: i, s: s, s: o, s: o}", "format", format, "version", 1,
-                             "kind", reel__text_kind_names[v->kind], "specials",
-                             symbols_json(v, 0, v->specials), bpe ? "merges" : "symbols", rest);
+    json_t *root = to_json(v);
     bool good = root && path && json_dump_file(root, path, JSON_INDENT(1)) == 0;
     json_decref(root);
     if (!good) {
@@ -55,6 +60,14 @@ reel_status reel_vocabulary_save(reel_vocabulary *v, const char *path)
                   path ? path : "NULL");
     }
     return good ? REEL_OK : REEL_FILE_ERROR;
+}
+
+char *reel__vocabulary_text(const reel_vocabulary *v)
+{
+    json_t *root = to_json(v);
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
+    return text;
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
@@ -137,6 +150,14 @@ reel_vocabulary *reel_vocabulary_load(reel_tape *tape, const char *path)
     if (!v) {
         reel_fail(tape, REEL_BAD_FILE, "vocabulary_load", "%s is no vocabulary of reel's", path);
     }
+    return v;
+}
+
+reel_vocabulary *reel__vocabulary_parse(reel_tape *tape, const char *text)
+{
+    json_t *root = json_loads(text, 0, NULL);
+    reel_vocabulary *v = root ? from_json(tape, root) : NULL;
+    json_decref(root);
     return v;
 }
 

@@ -23,6 +23,32 @@ foreach(header IN LISTS headers)
   endif()
 endforeach()
 
+# ---- the shared library has every public function ------------------------------------------------
+# One whose source does not include its header would be hidden.
+find_program(NM nm)
+file(GLOB libraries "${prefix}/${LIBDIR}/libreel.so")
+if(NM AND libraries)
+  execute_process(COMMAND "${NM}" -D --defined-only ${libraries} OUTPUT_VARIABLE exported
+    COMMAND_ERROR_IS_FATAL ANY)
+  foreach(header IN LISTS headers)
+    file(READ "${prefix}/include/${header}" text)
+    string(REGEX MATCHALL "REEL_API [^;{(]*reel_[a-z0-9_]+\\(" functions "${text}")
+    list(TRANSFORM functions REPLACE ".*[ *]" "")
+    foreach(function IN LISTS functions)
+      string(REGEX REPLACE "\\($" "\n" function " ${function}")
+      string(FIND "${exported}" "${function}" at)
+      if(at EQUAL -1)
+        message(FATAL_ERROR "${header} declares${function}that the shared library does not export")
+      endif()
+    endforeach()
+  endforeach()
+endif()
+
+# ---- the program ---------------------------------------------------------------------------
+if(EXISTS "${prefix}/bin/reel")
+  step("${prefix}/bin/reel" --version)
+endif()
+
 # ---- find_package --------------------------------------------------------------------------
 step("${CMAKE_COMMAND}" -S "${PROJECT}" -B "${outside}" -G "${GENERATOR}"
   "-DCMAKE_PREFIX_PATH=${prefix}" "-DCMAKE_C_COMPILER=${CC}" "-DCMAKE_CXX_COMPILER=${CXX}"
