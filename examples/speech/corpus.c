@@ -7,14 +7,30 @@
 const char *const label_names[LABELS] = { "",     "zero", "one",   "two",   "three", "four",
                                           "five", "six",  "seven", "eight", "nine" };
 
-/* An accent and a speaker each. */
+/* An accent and a speaker each; "en" is British (with "en-gb" espeak-ng 1.51 drops the speaker). */
 static const char *const known[] = {
-    "en-us+m1",          "en-us+f1",      "en-gb+m2",          "en-gb+f2",    "en-gb-scotland+m3",
-    "en-gb-scotland+f3", "en-gb-x-rp+m4", "en-gb-x-rp+f5",     "en-us+m5",    "en-us+Andrea",
-    "en-029+m6",         "en-029+f1",     "en-gb-x-gbclan+m1", "en-gb+Annie", "en-us-nyc+Alex",
-    "en-us-nyc+belinda", "en-gb+max",     "en-us+steph",       "en-us+Gene",  "en-gb-x-rp+adam",
+    "en-us+m1",
+    "en-us+f1",
+    "en+m2",
+    "en+f2",
+    "en-gb-scotland+m3",
+    "en-gb-scotland+f3",
+    "en-gb-x-rp+m4",
+    "en-gb-x-rp+f5",
+    "en-us+m5",
+    "en-us+Andrea",
+    "en-029+m6",
+    "en-029+f1",
+    "en-gb-x-gbclan+m1",
+    "en+Annie",
+    "en-us-nyc+Alex",
+    "en-us-nyc+belinda",
+    "en+max",
+    "en-us+steph",
+    "en-us+Gene",
+    "en-gb-x-rp+adam",
 };
-static const char *const strangers[] = { "en-us+m7", "en-us+f4", "en-gb+Denis", "en-gb-x-rp+linda",
+static const char *const strangers[] = { "en-us+m7", "en-us+f4", "en+Denis", "en-gb-x-rp+linda",
                                          "en-gb-scotland+john" };
 
 enum { KNOWN = sizeof known / sizeof known[0], STRANGERS = sizeof strangers / sizeof strangers[0] };
@@ -29,7 +45,7 @@ static void choose_digits(utterance *u, char *text, uint64_t *random)
     }
 }
 
-/* 130 to 220 words a minute, noise 8 to 30 dB below the voice. */
+/* 130 to 220 words a minute, noise 0 to 20 dB below the voice. */
 static bool say(utterance *u, const char *voice, spectrogram *s, uint64_t *random)
 {
     char text[MOST_DIGITS * 6 + 1];
@@ -38,7 +54,7 @@ static bool say(utterance *u, const char *voice, spectrogram *s, uint64_t *rando
     int speed = (int)draw_between(130, 220, random), pitch = (int)draw_between(30, 70, random);
     bool spoken = speak(voice, speed, pitch, text, &heard);
     if (spoken) {
-        add_noise(&heard, draw_between(8, 30, random), draw(random) % 2, random);
+        add_noise(&heard, draw_between(0, 20, random), draw(random) % 2, random);
         u->features = log_mel(s, &heard, &u->steps);
     }
     free(heard.sample);

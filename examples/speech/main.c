@@ -21,7 +21,7 @@ typedef struct {
     double wrong; /* at most such a share of the words */
 } goal;
 
-static const goal full = { 1200, 300, 25, 0.10 }, quick = { 320, 60, 10, 0.60 };
+static const goal full = { 1200, 300, 12, 0.10 }, quick = { 320, 100, 10, 0.40 };
 
 /* ---- learning ------------------------------------------------------------------------------- */
 

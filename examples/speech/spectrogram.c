@@ -55,15 +55,14 @@ void spectrogram_free(spectrogram *s)
     free(s);
 }
 
-/* A triangle's share of what lies between two bins counts for both. */
 static double energy_in_band(const spectrogram *s, int band)
 {
     const double *edge = s->edge + band;
     double sum = 0;
-    for (int k = (int)ceil(edge[0] - 1); k <= (int)edge[2] + 1; k++) {
+    for (int k = (int)ceil(edge[0]); k <= (int)edge[2]; k++) {
         double up = (k - edge[0]) / (edge[1] - edge[0]), down = (edge[2] - k) / (edge[2] - edge[1]);
         double power = (double)s->bin[k][0] * s->bin[k][0] + (double)s->bin[k][1] * s->bin[k][1];
-        sum += fmax(0, fmin(up, down)) * power;
+        sum += fmin(up, down) * power;
     }
     return sum;
 }

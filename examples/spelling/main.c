@@ -13,15 +13,15 @@
 
 #include "report.h"
 
-enum { BATCH = 64 };
-
 typedef struct {
-    int epochs, each;      /* of so many pairs */
+    int epochs, each, batch; /* pairs in an epoch and in a batch */
+    double lr;
     int held_out;          /* so many are tested at the end */
     double words, symbols; /* at most such a share of them may be wrong */
 } goal;
 
-static const goal full = { 16, 18000, 2000, 0.30, 0.08 }, quick = { 3, 4000, 500, 0.90, 0.40 };
+static const goal full = { 16, 18000, 64, 2e-3, 2000, 0.30, 0.08 },
+                  quick = { 3, 4000, 32, 3e-3, 500, 0.80, 0.30 };
 
 static const char *const standard = "build/data/phonemes.txt";
 
@@ -37,11 +37,11 @@ static void print_errors(const char *when, int count, error_rates e)
     fflush(stdout);
 }
 
-static double learn_epoch(translator *m, reel_optimizer *adam, const pair *p, int count)
+static double learn_epoch(translator *m, reel_optimizer *adam, const pair *p, int count, int batch)
 {
     double loss = 0;
-    for (int i = 0; i < count; i += BATCH) {
-        int n = least(BATCH, count - i);
+    for (int i = 0; i < count; i += batch) {
+        int n = least(batch, count - i);
         reel_rewind(m->tape);
         reel_var l = translator_loss(m, p + i, n);
         reel_backward(l);
@@ -59,9 +59,9 @@ static void learn(translator *m, pairs *p, const goal *g)
     int each = least(p->learnt, g->each), some = least(p->held_out, 500);
     for (int epoch = 1; epoch <= g->epochs; epoch++) {
         double done = (epoch - 1.0) / g->epochs;
-        reel_optimizer_set_lr(adam, 2e-3 * (1 - done * done));
-        pairs_shuffle(p, 16 * BATCH, &random);
-        double loss = learn_epoch(m, adam, p->pair, each);
+        reel_optimizer_set_lr(adam, g->lr * (1 - done * done));
+        pairs_shuffle(p, 16 * g->batch, &random);
+        double loss = learn_epoch(m, adam, p->pair, each, g->batch);
         char when[64];
         snprintf(when, sizeof when, "epoch %2d, loss %.4f", epoch, loss);
         print_errors(when, some, errors_of(m, p, some, 1));
