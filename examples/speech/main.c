@@ -21,7 +21,7 @@ typedef struct {
     double wrong; /* at most such a share of the words */
 } goal;
 
-static const goal full = { 1200, 300, 12, 0.10 }, quick = { 320, 100, 10, 0.40 };
+static const goal full = { 1200, 300, 12, 0.10 }, quick = { 320, 100, 12, 0.30 };
 
 /* ---- learning ------------------------------------------------------------------------------- */
 

@@ -46,7 +46,7 @@ static encoding encode(const translator *m, const pair *p, int count)
     reel_unroll_options onwards = { .lengths = lengths },
                         back = { .lengths = lengths, .reverse = true };
     reel_rollout f = reel_unroll(m->forwards, x, onwards), b = reel_unroll(m->backwards, x, back);
-    reel_var both = reel_dropout(reel_concat(-1, f.outputs, b.outputs), 0.3);
+    reel_var both = reel_dropout(reel_concat(-1, f.outputs, b.outputs), 0.2);
     return (encoding){ .memory = reel_memorize(both, m->attention, lengths),
                        .start = reel_apply(m->bridge, b.state[0]) };
 }
@@ -79,7 +79,7 @@ reel_var translator_loss(const translator *m, const pair *p, int count)
     reel_var y = reel_dropout(reel_apply(m->target, reel_indices(m->tape, shape, before)), 0.1);
     reel_unroll_options options = { .initial = { e.start } };
     reel_rollout r = reel_unroll(decoder_of(m, e.memory), y, options);
-    reel_var logits = reel_apply(m->out, reel_dropout(r.outputs, 0.3));
+    reel_var logits = reel_apply(m->out, reel_dropout(r.outputs, 0.2));
     return reel_cross_entropy_ex(
         logits, reel_indices(m->tape, shape, after),
         (reel_cross_entropy_options){ .ignore = true, .ignore_index = PADDING });
