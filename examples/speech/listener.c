@@ -6,15 +6,21 @@
 
 enum { HIDDEN = 96, AT_ONCE = 64 };
 
+static reel_recurrent_layer layer_of(reel_tape *t, const char *forwards, const char *backwards,
+                                     int64_t in)
+{
+    return (reel_recurrent_layer){
+        .cell = reel_lstm(t, forwards, in, HIDDEN, (reel_lstm_options){ 0 }),
+        .backward = reel_lstm(t, backwards, in, HIDDEN, (reel_lstm_options){ 0 })
+    };
+}
+
 listener listener_make(reel_tape *t)
 {
-    reel_lstm_options plain = { 0 };
     return (listener){
         .tape = t,
-        .forwards = { reel_lstm(t, "forwards_0", FEATURES, HIDDEN, plain),
-                      reel_lstm(t, "forwards_1", 2 * HIDDEN, HIDDEN, plain) },
-        .backwards = { reel_lstm(t, "backwards_0", FEATURES, HIDDEN, plain),
-                       reel_lstm(t, "backwards_1", 2 * HIDDEN, HIDDEN, plain) },
+        .layer = { layer_of(t, "forwards_0", "backwards_0", FEATURES),
+                   layer_of(t, "forwards_1", "backwards_1", 2 * HIDDEN) },
         .out = reel_dense(t, "out", 2 * HIDDEN, LABELS, (reel_dense_options){ 0 }),
     };
 }
@@ -42,14 +48,9 @@ static reel_var features_of(reel_tape *t, const utterance *u, int count, int32_t
 static reel_var logits_of(const listener *l, const utterance *u, int count, int32_t *lengths)
 {
     reel_var x = features_of(l->tape, u, count, lengths);
-    reel_unroll_options onwards = { .lengths = lengths },
-                        back = { .lengths = lengths, .reverse = true };
-    for (int layer = 0; layer < 2; layer++) {
-        reel_var f = reel_unroll(l->forwards[layer], x, onwards).outputs;
-        reel_var b = reel_unroll(l->backwards[layer], x, back).outputs;
-        x = reel_dropout(reel_concat(-1, f, b), 0.3);
-    }
-    return reel_apply(l->out, x);
+    reel_unroll_layers_options options = { .lengths = lengths, .between = { .dropout = 0.3 } };
+    reel_var y = reel_unroll_layers(LAYERS, l->layer, x, options, NULL);
+    return reel_apply(l->out, reel_dropout(y, 0.3));
 }
 
 reel_var listener_loss(const listener *l, const utterance *u, int count)

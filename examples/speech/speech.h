@@ -57,9 +57,11 @@ void corpus_free(corpus *);
 
 /* ---- listening (listener.c) ----------------------------------------------------------------- */
 
+enum { LAYERS = 2 };
+
 typedef struct {
     reel_tape *tape;
-    reel_cell forwards[2], backwards[2]; /* two layers */
+    reel_recurrent_layer layer[LAYERS]; /* each in both directions */
     reel_layer out;
 } listener;
 

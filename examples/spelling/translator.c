@@ -43,12 +43,11 @@ static encoding encode(const translator *m, const pair *p, int count)
     }
     reel_var x = reel_apply(m->source, reel_indices(m->tape, REEL_SHAPE(steps, count), symbols));
     x = reel_dropout(x, 0.1);
-    reel_unroll_options onwards = { .lengths = lengths },
-                        back = { .lengths = lengths, .reverse = true };
-    reel_rollout f = reel_unroll(m->forwards, x, onwards), b = reel_unroll(m->backwards, x, back);
-    reel_var both = reel_dropout(reel_concat(-1, f.outputs, b.outputs), 0.2);
+    reel_bidirectional_rollout read = reel_bidirectional(
+        m->forwards, m->backwards, x, (reel_bidirectional_options){ .lengths = lengths });
+    reel_var both = reel_dropout(read.outputs, 0.2);
     return (encoding){ .memory = reel_memorize(both, m->attention, lengths),
-                       .start = reel_apply(m->bridge, b.state[0]) };
+                       .start = reel_apply(m->bridge, read.backward.state[0]) };
 }
 
 /* ---- the decoder ---------------------------------------------------------------------------- */
