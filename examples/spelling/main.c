@@ -87,7 +87,8 @@ int main(int count, char **argument)
     reel_tape *t = reel_tape_new((reel_tape_options){ .seed = 1 });
     pairs p;
     if (!pairs_read(t, path, &p)) {
-        fprintf(stderr, "spelling: %s is no dictionary; ./dev data makes %s\n", path, standard);
+        const char *why = reel_tape_status(t) ? reel_tape_error(t) : "no file of pairs";
+        fprintf(stderr, "spelling: %s: %s; ./dev data makes %s\n", path, why, standard);
         pairs_free(&p);
         reel_tape_free(t);
         return 2;
