@@ -2,11 +2,12 @@
  *
  *     speech [--short]
  *
- * espeak-ng, which ./dev data installs, says them in twenty voices to learn from and five others, fast
- * and slowly, high and low, and noise is added: sound.c. A spectrogram is what the network sees:
- * spectrogram.c. A bidirectional LSTM puts out a digit or nothing at each step, and connectionist
- * temporal classification (Graves et al. 2006) finds by itself which steps belong to which digit:
- * listener.c. Exit status 1: more words were wrong than was to be expected; 2: no espeak-ng.
+ * espeak-ng, which ./dev data installs, says them in twenty voices to learn from and five others,
+ * fast and slowly, high and low, and noise is added: corpus.c, sound.c. A spectrogram is what the
+ * network sees: spectrogram.c. A bidirectional LSTM puts out a digit or nothing at each step, and
+ * connectionist temporal classification (Graves et al. 2006) finds by itself which steps belong to
+ * which digit: listener.c. Exit status 1: more words were wrong than was to be expected; 2: no
+ * espeak-ng.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +26,8 @@ static const goal full = { 1200, 300, 12, 0.10 }, quick = { 320, 100, 12, 0.30 }
 
 /* ---- learning ------------------------------------------------------------------------------- */
 
-/* The strings lie in the order of their lengths: batches are of equal ones, and their order is drawn. */
+/* The strings lie in the order of their lengths: a batch has similar ones. The batches' order is
+ * drawn. */
 static double learn_epoch(const listener *l, reel_optimizer *adam, const corpus *c,
                           uint64_t *random)
 {

@@ -31,8 +31,8 @@ enum { WINDOW = 512, HOP = WINDOW / 2, BANDS = 40, STACK = 2, FEATURES = STACK *
 typedef struct spectrogram spectrogram;
 spectrogram *spectrogram_new(void);
 void spectrogram_free(spectrogram *);
-/* Logarithms of the energy in each band, of mean 0 and variance 1 in each: steps·FEATURES numbers that the
- * caller frees. */
+/* Logarithms of the energy in each band, of mean 0 and variance 1 in each: steps·FEATURES numbers
+ * that the caller frees. */
 float *log_mel(spectrogram *, const sound *, int *steps);
 
 /* ---- what is said (corpus.c) ---------------------------------------------------------------- */

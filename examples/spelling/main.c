@@ -1,12 +1,12 @@
-/* spelling: many to many. How an English word is said, letter by letter to phoneme by phoneme:
- * encoder, attention, decoder.
+/* spelling: many to many. How an English word is said, from letters to phonemes: an encoder, and a
+ * decoder that attends to it.
  *
  *     spelling [--short] [FILE [SOURCE …]]
  *
- * FILE is build/data/phonemes.txt, 20,000 words as espeak-ng says them, which ./dev data makes; or any
- * other dictionary of lines "source<TAB>target", which is then learnt. A tenth is held out. Each
+ * FILE is build/data/phonemes.txt, 20,000 words as espeak-ng says them, which ./dev data makes; or
+ * any other dictionary of lines "source<TAB>target", which is then learnt. A tenth is held out. Each
  * SOURCE is translated at the end. What the decoder looked at is drawn in build/spelling.png. Exit
- * status 1: less was reached with phonemes.txt than was to be expected.
+ * status 1: without FILE, and more was wrong than was to be expected; 2: there is no dictionary.
  */
 #include <stdio.h>
 #include <string.h>

@@ -31,8 +31,8 @@ void pairs_free(pairs *);
 /* The symbols of `text` and END into out[MOST_SYMBOLS]: how many; 0 where they are too many. */
 int symbols_of(reel_vocabulary *, const char *text, size_t bytes, int32_t *out);
 
-/* What is learnt, in an order of chance; but of each `pool` pairs in a row the shorter come first, so
- * that a batch has little padding. */
+/* What is learnt, in an order of chance; but of each `pool` pairs in a row the shorter come first,
+ * so that a batch has little padding. */
 void pairs_shuffle(pairs *, int pool, uint64_t *random);
 
 #endif

@@ -17,8 +17,8 @@ error_rates errors_of(translator *, const pairs *, int count, int beams);
 /* "source<TAB>translation" */
 void print_translation(translator *, const pairs *, const char *source);
 
-/* Of the first long one of what is held out: PATH, and the numbers and the script beside it. Without
- * gnuplot, or a place to draw, it says so. */
+/* Of the first long one of what is held out: PATH, and the numbers and the script beside it.
+ * Without gnuplot, or a place to draw, it says so. */
 void draw_alignment(translator *, const pairs *, const char *path);
 
 #endif
