@@ -42,7 +42,7 @@ static reel_model *rich_model(reel_tape *t)
     reel_model *m = reel_sequential(
         t, REEL_LAYER_NORM(.epsilon = 1e-3),
         REEL_BIDIRECTIONAL(REEL_GRU(4, .reset_after = true, .return_sequences = true),
-                           .merge = REEL_BOTH_SUM),
+                           .merge = REEL_MERGE_SUM),
         REEL_TIME_DISTRIBUTED(REEL_DENSE(5, .activation = REEL_GELU, .no_bias = true)),
         REEL_RNN(4, .return_sequences = true, .activation = REEL_RELU),
         REEL_LSTM(4, .peephole = true, .forget_bias = 2, .dropout = 0.2, .name = "memory"),
@@ -252,7 +252,7 @@ Test(trained, any_changed_byte_of_a_header_loads_or_is_an_error)
     files_begin(path, "model.safetensors");
     reel_tape *t = reel_tape_new((reel_tape_options){ 0 });
     reel_model *m = reel_sequential(
-        t, REEL_BIDIRECTIONAL(REEL_LSTM(1, .dropout = 0.5), .merge = REEL_BOTH_SUM));
+        t, REEL_BIDIRECTIONAL(REEL_LSTM(1, .dropout = 0.5), .merge = REEL_MERGE_SUM));
     reel_model_build(m, REEL_SHAPE(STEPS, FEATURES), false);
     reel_model_save(m, path, (reel_model_extras){ .targets = reel_normalizer_fit(t, 0, Y()) });
     ASSERT_OK(t);

@@ -11,7 +11,7 @@
 
 /* ---- the options of layers ----------------------------------------------------------------- */
 
-typedef enum { FLAG, SIZE, NUMBER, ACTIVATION, BOTH } field_type;
+typedef enum { FLAG, SIZE, NUMBER, ACTIVATION, MERGE } field_type;
 
 static const struct {
     const char *name;
@@ -29,7 +29,7 @@ static const struct {
     FIELD(peephole, FLAG),   FIELD(layer_norm, FLAG),
     FIELD(projection, SIZE), FIELD(forget_bias, NUMBER),
     FIELD(dropout, NUMBER),  FIELD(epsilon, NUMBER),
-    FIELD(mask_zero, FLAG),  FIELD(merge, BOTH),
+    FIELD(mask_zero, FLAG),  FIELD(merge, MERGE),
 #undef FIELD
 };
 enum { FIELDS = sizeof fields / sizeof *fields, DEEPEST = 8 };
@@ -49,7 +49,7 @@ static const char *const activations[] = {
 };
 _Static_assert(sizeof activations / sizeof *activations == REEL_ACTIVATION_COUNT,
                "every activation has a name");
-static const char *const boths[] = { "concat", "sum", "mul", "mean" };
+static const char *const merges[] = { "concat", "sum", "average", "multiply" };
 
 /* The index of a name in a list; -1: none. */
 static int index_of(const char *const names[], int count, const json_t *value)
@@ -78,8 +78,8 @@ static json_t *field_json(field_type type, const void *at)
     case ACTIVATION:
         return *(const reel_activation *)at ? json_string(activations[*(const reel_activation *)at])
                                             : NULL;
-    case BOTH:
-        return *(const reel_both *)at ? json_string(boths[*(const reel_both *)at]) : NULL;
+    case MERGE:
+        return *(const reel_merge *)at ? json_string(merges[*(const reel_merge *)at]) : NULL;
     }
     return NULL;
 }
@@ -180,9 +180,9 @@ static bool read_field(field_type type, const json_t *value, void *at)
         index = index_of(activations, REEL_ACTIVATION_COUNT, value);
         *(reel_activation *)at = (reel_activation)index;
         return index >= 0;
-    case BOTH:
-        index = index_of(boths, sizeof boths / sizeof *boths, value);
-        *(reel_both *)at = (reel_both)index;
+    case MERGE:
+        index = index_of(merges, sizeof merges / sizeof *merges, value);
+        *(reel_merge *)at = (reel_merge)index;
         return index >= 0;
     }
     return false;

@@ -28,7 +28,7 @@ static double least(const reel_layer_spec *spec, flow *f)
         return recurrent(spec, f);
     case REEL_LAYER_BIDIRECTIONAL:
         numbers = 2 * recurrent(spec->inner, f);
-        f->width *= spec->merge == REEL_BOTH_CONCAT ? 2 : 1;
+        f->width *= spec->merge == REEL_MERGE_CONCAT ? 2 : 1;
         return numbers;
     case REEL_LAYER_DENSE:
         numbers = f->width * units;
