@@ -67,7 +67,8 @@ bool reel__made_nonfinite(const reel_tape *t, uint32_t index, char *report, size
 {
     const reel__node *node = reel__node_at(t, index);
     reel_tensor x;
-    if (node->op->kind == REEL_VIEW || (node->flags & REEL__INDEX) ||
+    /* What has no inputs was asked for: a fill with infinity masks. */
+    if (node->inputs == 0 || node->op->kind == REEL_VIEW || (node->flags & REEL__INDEX) ||
         !reel__tensor_of(t, index, &x)) {
         return false;
     }

@@ -362,6 +362,22 @@ Test(errors, an_eager_tape_stops_at_the_first_infinity_and_says_where_it_came_fr
     }
 }
 
+TestMisuse(an_infinity_that_was_asked_for_is_not_one_that_came_up)
+{
+    reel_tape *eager = reel_tape_new((reel_tape_options){ .eager = true, .threads = 1 });
+    reel_tape *each[] = { t, eager };
+    for (int i = 0; i < 2; i++) {
+        const float scores[] = { 1, 2, 3 }, hidden[] = { 0, 1, 0 };
+        reel_var never = reel_fill(each[i], REEL_SHAPE(), -INFINITY);
+        reel_var seen = reel_where(reel_input(each[i], REEL_SHAPE(3), hidden), never,
+                                   reel_input(each[i], REEL_SHAPE(3), scores));
+        reel_var y = reel_max_all(reel_softmax(seen, 0));
+        cr_expect_float_eq(reel_item(y), 0.880797, 1e-5, "%s", reel_tape_error(each[i]));
+        cr_expect_eq(reel_find_nan(y), REEL_OK, "%s", reel_tape_error(each[i]));
+    }
+    reel_tape_free(eager);
+}
+
 TestMisuse(the_origin_of_a_nan_is_found_after_the_fact)
 {
     reel_var x = reel_input_f64(t, REEL_SHAPE(2), (const double[]){ 2, -1 });
