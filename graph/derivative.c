@@ -116,17 +116,28 @@ void reel_backward(reel_var loss)
 /* `out` may be one of the lists given, so it is written only at the end. */
 static reel_status poisoned(reel_tape *t, int n, reel_var out[])
 {
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; out && i < n; i++) {
         out[i] = (reel_var){ t, 0 };
     }
     return status_of(t);
+}
+
+static bool check_lists(reel_tape *t, const char *caller, int n, const reel_var *a,
+                        const reel_var *b)
+{
+    if (n < 0 || (n > 0 && (!a || !b))) {
+        reel_fail(t, REEL_BAD_ARGUMENT, caller, n < 0 ? "%d variables" : "%d variables and no list",
+                  n);
+        return false;
+    }
+    return true;
 }
 
 static reel_status sweep_variables(reel_tape *t, const char *caller, int m, const uint32_t y[],
                                    const reel_var u[], int n, const reel_var x[], reel_var out[])
 {
     lists room;
-    if (!take(t, (size_t)n, &room)) {
+    if (!check_lists(t, caller, n, x, out) || !take(t, (size_t)n, &room)) {
         return poisoned(t, n, out);
     }
     bool fine = true;
@@ -218,7 +229,7 @@ reel_var reel_jvp(reel_var y, int n, const reel_var x[], const reel_var v[])
     reel_tape *t = y.tape;
     uint32_t y_index;
     reel_var out = { t, 0 };
-    if (t == NULL || !reel__resolve(t, y, "jvp", &y_index)) {
+    if (t == NULL || !reel__resolve(t, y, "jvp", &y_index) || !check_lists(t, "jvp", n, x, v)) {
         return out;
     }
     /* uᵀJ is linear in u, so its derivative in u, weighted by v, is J·v wherever u is taken. */
@@ -241,7 +252,8 @@ reel_status reel_hvp(reel_var loss, int n, const reel_var x[], const reel_var v[
     if (t == NULL) {
         return REEL_BAD_HANDLE;
     }
-    if (!take(t, (size_t)n, &room)) {
+    if (!check_lists(t, "hvp", n, x, v) || !check_lists(t, "hvp", n, v, out) ||
+        !take(t, (size_t)n, &room)) {
         return poisoned(t, n, out);
     }
     t->nested++;

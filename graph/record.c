@@ -382,7 +382,7 @@ static reel_var record(reel_tape *t, const reel_op *op, int n, const reel_var x[
 
 reel_var reel_record(const reel_op *op, int n, const reel_var x[], const void *attributes)
 {
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; x && i < n; i++) {
         if (x[i].tape) {
             reel__recording_begin(x[i].tape);
             return reel__recording_end(record(x[i].tape, op, n, x, attributes));

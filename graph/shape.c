@@ -16,11 +16,11 @@ reel_shape reel_shape_from(int rank, const int64_t *dim)
 
 int64_t reel_shape_size(reel_shape shape)
 {
-    int64_t size = 1;
+    uint64_t size = 1; /* of shapes that are refused the product may overflow */
     for (int i = 0; i < shape.rank && i < REEL_MAX_RANK; i++) {
-        size *= shape.dim[i];
+        size *= (uint64_t)shape.dim[i];
     }
-    return size;
+    return (int64_t)size;
 }
 
 bool reel_shape_equal(reel_shape a, reel_shape b)
@@ -53,6 +53,9 @@ bool reel_broadcast(reel_shape a, reel_shape b, reel_shape *out)
         reel_shape swap = a;
         a = b;
         b = swap;
+    }
+    if (a.rank > REEL_MAX_RANK || b.rank < 0) {
+        return false;
     }
     reel_shape y = a;
     for (int i = 1; i <= b.rank; i++) {

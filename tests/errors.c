@@ -337,6 +337,30 @@ TestMisuse(a_gradient_in_a_dead_handle_is_refused)
                  reel_gradients(reel_sum_all(reel_find_param(t, "W")), 1, &old, &out));
 }
 
+TestMisuse(a_gradient_in_no_list_of_variables_is_refused)
+{
+    reel_var W = reel_find_param(t, "W"), y = reel_sum_all(W), out;
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "gradients", "2 variables and no list",
+                 reel_gradients(y, 2, NULL, &out));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "gradients", "1 variables and no list",
+                 reel_gradients(y, 1, &W, NULL));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "gradients", "-1 variables", reel_gradients(y, -1, &W, &out));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "vjp", "1 variables and no list",
+                 reel_vjp(y, y, 1, NULL, &out));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "jvp", "1 variables and no list", reel_jvp(y, 1, &W, NULL));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "hvp", "1 variables and no list", reel_hvp(y, 1, &W, &W, NULL));
+    cr_expect_eq(reel_concat_n(0, 2, NULL).id, 0);
+}
+
+TestMisuse(a_shape_of_too_many_axes_is_refused_by_expand)
+{
+    reel_shape nine = REEL_SHAPE(1, 1, 1, 1, 1, 1, 1, 2, 3), none = { .rank = -1 };
+    EXPECT_ERROR(REEL_BAD_SHAPE, "expand", "[2,3] does not broadcast to [9 axes]",
+                 reel_expand(reel_find_param(t, "W"), nine));
+    EXPECT_ERROR(REEL_BAD_SHAPE, "expand", "[2,3] does not broadcast to [-1 axes]",
+                 reel_expand(reel_find_param(t, "W"), none));
+}
+
 /* ---- NaN and infinity ------------------------------------------------------------------------ */
 
 Test(errors, an_eager_tape_stops_at_the_first_infinity_and_says_where_it_came_from)
