@@ -52,7 +52,8 @@ REEL_OP(checkpoint) = {
     .samples = checkpoint_samples,
 };
 
-reel_var reel_checkpoint(reel_var v)
+/* The prototype stands among the operations, in ops/ops.h. */
+REEL_API reel_var reel_checkpoint(reel_var v)
 {
     return reel_record(&reel__op_checkpoint, 1, &v, NULL);
 }

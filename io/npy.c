@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "npy.h"
+#include "numpy.h"
 
 enum { MAGIC_BYTES = 6, MOST_HEADER = 1 << 20, TYPE_SIZE = 16 };
 

@@ -47,6 +47,21 @@ set(run_path "-Wl,-rpath,${prefix}/${LIBDIR}")
 step("${CC}" -std=c11 -Wall -Wextra -Werror "${PROJECT}/main.c" -o "${WORK}/my_cell" ${flags}
   "${run_path}")
 step("${WORK}/my_cell")
+
+# Every function of the installed headers is in the shared library.
+set(functions "#include <reel.h>\nstatic void (*const function[])(void) = {\n")
+foreach(header IN LISTS headers)
+  file(READ "${prefix}/include/${header}" text)
+  string(REGEX MATCHALL "\nREEL_API[^(;]*reel_[a-z0-9_]+\\(" prototypes "${text}")
+  foreach(prototype IN LISTS prototypes)
+    string(REGEX REPLACE ".*(reel_[a-z0-9_]+)\\($" "(void (*)(void))\\1,\n" address "${prototype}")
+    string(APPEND functions "${address}")
+  endforeach()
+endforeach()
+file(WRITE "${WORK}/functions.c" "${functions}};\nint main(void) { return !function[0]; }\n")
+step("${CC}" -std=c11 "${WORK}/functions.c" -o "${WORK}/functions" ${flags} "${run_path}")
+step("${WORK}/functions")
+
 if(CXX)
   step("${CXX}" -std=c++11 -Wall -Wextra -Werror "${PROJECT}/from_cpp.cpp" -o "${WORK}/from_cpp"
     ${flags} "${run_path}")
