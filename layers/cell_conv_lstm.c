@@ -60,6 +60,11 @@ static bool check(reel_tape *tape, int64_t height, int64_t width, int64_t kernel
                   (long long)kernel, LARGEST_KERNEL);
         return false;
     }
+    if (height > INT32_MAX / width) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, "conv_lstm", "a picture of %lld x %lld is too large",
+                  (long long)height, (long long)width);
+        return false;
+    }
     return true;
 }
 

@@ -36,6 +36,11 @@ bool reel__check_size(reel_tape *tape, const char *layer, const char *what, int6
                   (long long)size);
         return false;
     }
+    if (size > INT32_MAX) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, layer, "%s is %lld, must be at most %d", what,
+                  (long long)size, INT32_MAX);
+        return false;
+    }
     return true;
 }
 

@@ -47,7 +47,8 @@ reel_var reel__layer_param(reel_tape *, const char *name, const char *part, reel
  * error, when memory is short or there is no tape. */
 void *reel__layer_self(reel_tape *, size_t bytes);
 
-/* What a size of a layer must be: false, with the error "lstm: hidden is 0, must be at least 1". */
+/* What a size of a layer must be: false, with the error "lstm: hidden is 0, must be at least 1", or
+ * where it is so large that the product of two could overflow. */
 bool reel__check_size(reel_tape *, const char *layer, const char *what, int64_t size);
 
 /* False, with an error of `layer`, where the number is none of the table's. */

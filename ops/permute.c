@@ -207,7 +207,7 @@ reel_var reel_permute_n(reel_var v, int n, const int axes[])
         return reel_fail(v.tape, REEL_BAD_ARGUMENT, "permute", "%d axes; at most %d are possible",
                          n, REEL_MAX_RANK);
     }
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; axes && k < n; k++) {
         a.axes.dim[k] = axes[k];
     }
     return reel_record(&reel__op_permute, 1, &v, &a);

@@ -387,6 +387,18 @@ Test(cells_more, bad_options_make_no_cell_and_are_named)
     EXPECT_NO_CELL("epsilon is -1, must be at least 0", gru, 2, 4, .epsilon = -1);
 }
 
+Test(cells_more, sizes_whose_products_overflow_make_no_cell)
+{
+    const char *limit = "hidden is 9223372036854775807, must be at most 2147483647";
+    EXPECT_NO_CELL(limit, lstm, 2, INT64_MAX, 0);
+    EXPECT_NO_CELL(limit, gru, 2, INT64_MAX, 0);
+    EXPECT_NO_CELL(limit, mlstm, 2, INT64_MAX, 0);
+    EXPECT_NO_CELL("kernel is 4611686018427387904, must be at most", qrnn, 4, 4,
+                   .kernel = (int64_t)1 << 62);
+    EXPECT_NO_CELL("a picture of 2147483647 x 2147483647 is too large", conv_lstm, 2, 4,
+                   .height = INT32_MAX, .width = INT32_MAX);
+}
+
 Test(cells_more, a_linear_cell_without_terms_or_of_half_a_number_is_an_error)
 {
     reel_tape *t = new_tape();
