@@ -76,6 +76,9 @@ reel_memory reel_memorize(reel_var memory, reel_attention attention, const int32
 
 reel_var reel_attention_softmax(reel_var scores, const reel_memory *m)
 {
+    if (!m) {
+        return reel_fail(scores.tape, REEL_BAD_ARGUMENT, "attention_softmax", "memory is NULL");
+    }
     if (!reel__is_absent(m->valid)) {
         scores = reel_where(m->valid, scores, reel_scalar(scores.tape, -INFINITY));
     }
@@ -103,6 +106,10 @@ static bool check_states(const reel_memory *m, reel_var state[])
 static bool check_step(reel_var query, const reel_memory *m, reel_var state[])
 {
     reel_tape *tape = query.tape;
+    if (!m) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, "attend", "memory is NULL");
+        return false;
+    }
     if (!reel__check_handle(tape, "attend", query) ||
         !reel__check_handle(tape, "attend", m->values)) {
         return false;

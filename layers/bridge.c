@@ -9,6 +9,10 @@ reel_bridge reel_bridge_new(reel_tape *tape, const char *name, int n, const int6
     if (!reel__check_inner(tape, "bridge", decoder) || !reel__check_size(tape, "bridge", "n", n)) {
         return bridge;
     }
+    if (!from_width) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, "bridge", "%d widths and no list of them", n);
+        return bridge;
+    }
     for (int i = 0; i < n; i++) {
         if (!reel__check_size(tape, "bridge", "a width", from_width[i])) {
             return bridge;

@@ -8,6 +8,9 @@ enum { LONGEST_NAME = 255 };
 reel_var reel__layer_param(reel_tape *tape, const char *name, const char *part, reel_shape shape,
                            reel_init init)
 {
+    if (!tape) {
+        return (reel_var){ 0 };
+    }
     char full[LONGEST_NAME + 1];
     int length = snprintf(full, sizeof full, "%s.%s", name ? name : "", part);
     if (!name || !name[0]) {

@@ -93,7 +93,8 @@ reel_var reel_unpack(reel_var rows, int64_t steps, int64_t batch, const int32_t 
     if (rows.id == 0) {
         return reel__poisoned(rows.tape);
     }
-    if (shape.rank < 1 || shape.rank >= REEL_MAX_RANK || !lengths || steps < 0 || batch < 0) {
+    if (shape.rank < 1 || shape.rank >= REEL_MAX_RANK || !lengths || steps < 0 || batch < 0 ||
+        (batch > 0 && steps > INT32_MAX / batch)) {
         return reel_fail(rows.tape, REEL_BAD_ARGUMENT, "unpack",
                          "rows are %s, steps %lld, batch %lld", REEL_SHAPE_TEXT(shape),
                          (long long)steps, (long long)batch);

@@ -49,6 +49,10 @@ reel_var reel_sinusoidal_positions(reel_tape *tape, int64_t steps, int64_t width
         !reel__check_positions(tape, layer, first, base)) {
         return reel__poisoned(tape);
     }
+    if (!reel__shape_valid(REEL_SHAPE(steps, width + 1))) {
+        return reel_fail(tape, REEL_BAD_SHAPE, layer, "[%lld,%lld] is too large", (long long)steps,
+                         (long long)width);
+    }
     reel_var angles = reel__angles(tape, steps, (width + 1) / 2, width, first, base);
     reel_var both = reel_stack(-1, reel_sin(angles), reel_cos(angles));
     both = reel_reshape(both, REEL_SHAPE(steps, (width + 1) / 2 * 2));

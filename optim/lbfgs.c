@@ -1,4 +1,6 @@
 /* lbfgs.c: L-BFGS (Liu & Nocedal 1989) with a line search, over all parameters as one vector. */
+#include <limits.h>
+#include <math.h>
 #include <string.h>
 
 #include "line_search.h"
@@ -45,7 +47,8 @@ reel_optimizer *reel_lbfgs(reel_tape *tape, reel_lbfgs_options options)
 {
     options.history = options.history ? options.history : 10;
     options.iterations = options.iterations ? options.iterations : 20;
-    options.evaluations = options.evaluations ? options.evaluations : options.iterations * 5 / 4;
+    options.evaluations =
+        options.evaluations ? options.evaluations : (int)fmin(options.iterations * 1.25, INT_MAX);
     options.tolerance_gradient = reel__optim_option(options.tolerance_gradient, 1e-7);
     options.tolerance_change = reel__optim_option(options.tolerance_change, 1e-9);
     if (!tape || !check_counts(tape, &options) ||

@@ -36,10 +36,10 @@ static bool improves(const reel_plateau *plateau, double metric)
 
 double reel_plateau_report(reel_plateau *plateau, double metric, double lr)
 {
-    const reel_plateau_options *o = &plateau->options;
-    if (plateau->error) {
+    if (!plateau || plateau->error) {
         return NAN;
     }
+    const reel_plateau_options *o = &plateau->options;
     if (improves(plateau, metric)) {
         plateau->best = metric;
         plateau->bad = 0;

@@ -4,6 +4,7 @@
 #include <reel.h>
 
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -359,6 +360,30 @@ TestMisuse(a_shape_of_too_many_axes_is_refused_by_expand)
                  reel_expand(reel_find_param(t, "W"), nine));
     EXPECT_ERROR(REEL_BAD_SHAPE, "expand", "[2,3] does not broadcast to [-1 axes]",
                  reel_expand(reel_find_param(t, "W"), none));
+}
+
+TestMisuse(what_is_absent_is_named)
+{
+    reel_var W = reel_find_param(t, "W");
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "attend", "memory is NULL", reel_attend(W, NULL, NULL));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "attention_softmax", "memory is NULL",
+                 reel_attention_softmax(W, NULL));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "data_take", "2 rows and no list of them",
+                 reel_data_take(t, reel_data_f64(six, REEL_SHAPE(6, 1)), 2, NULL));
+    cr_expect_null(reel_crf_new(NULL, "crf", 3).start.tape);
+    cr_expect(isnan(reel_plateau_report(NULL, 1, 1)));
+}
+
+TestMisuse(numbers_whose_products_overflow_are_named)
+{
+    const int64_t huge = (int64_t)1 << 60;
+    EXPECT_ERROR(REEL_BAD_SHAPE, "sinusoidal_positions", "[1152921504606846976,4] is too large",
+                 reel_sinusoidal_positions(t, huge, 4, 0, 0));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "unpack", "rows are [2,3], steps 1152921504606846976, batch 4",
+                 reel_unpack(reel_find_param(t, "W"), huge, 4, (const int32_t[4]){ 0 }));
+    cr_expect_not_null(reel_lbfgs(t, (reel_lbfgs_options){ .iterations = INT_MAX }));
+    reel_data nine = reel_data_f64(six, REEL_SHAPE(6, 1, 1, 1, 1, 1, 1, 1, 1));
+    cr_expect_eq(reel_data_rows(reel_data_slice(nine, 0, 2)), 2);
 }
 
 /* ---- NaN and infinity ------------------------------------------------------------------------ */

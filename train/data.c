@@ -26,7 +26,7 @@ int64_t reel_data_rows(reel_data data)
 static int64_t row_size(reel_data data)
 {
     int64_t size = 1;
-    for (int axis = 1; axis < data.shape.rank; axis++) {
+    for (int axis = 1; axis < data.shape.rank && axis < REEL_MAX_RANK; axis++) {
         size *= data.shape.dim[axis];
     }
     return size;

@@ -109,6 +109,11 @@ bool reel_bucket(reel_tape *tape, int64_t order[], int64_t n, const int32_t leng
 
 static bool rows_exist(reel_tape *tape, reel_data data, int64_t n, const int64_t rows[])
 {
+    if (n > 0 && !rows) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, "data_take", "%lld rows and no list of them",
+                  (long long)n);
+        return false;
+    }
     for (int64_t i = 0; i < n; i++) {
         if (rows[i] < 0 || rows[i] >= reel_data_rows(data)) {
             reel_fail(tape, REEL_BAD_INDEX, "data_take", "row %lld is outside 0 … %lld",

@@ -6,7 +6,7 @@
 
 static int64_t last_axis(reel_data d)
 {
-    return d.shape.rank > 0 ? d.shape.dim[d.shape.rank - 1] : 0;
+    return d.shape.rank > 0 && d.shape.rank <= REEL_MAX_RANK ? d.shape.dim[d.shape.rank - 1] : 0;
 }
 
 /* Is element i (of the whole array) behind its row's end? */
