@@ -238,7 +238,11 @@ static bool shift_older(reel__replacement *r, int keep)
     }
     char *from = names, *to = names + r->room;
     bool shifted = true;
-    for (int age = keep - 1; age >= 1 && shifted; age--) {
+    int oldest = 0; /* of the ages that will be */
+    do {
+        name_older(r, ++oldest, to);
+    } while (oldest < keep - 1 && access(to, F_OK) == 0);
+    for (int age = oldest; age >= 1 && shifted; age--) {
         name_older(r, age - 1, from);
         name_older(r, age, to);
         if (age > 1) {

@@ -140,6 +140,15 @@ static bool lies_in_file(hid_t dataset)
     return inside;
 }
 
+/* HDF5 before 1.14 believes a compact dataset that says it has less data than its shape needs. */
+static bool is_filled(hid_t dataset, size_t bytes)
+{
+    hid_t how = H5Dget_create_plist(dataset);
+    bool filled = H5Pget_layout(how) != H5D_COMPACT || H5Dget_storage_size(dataset) == bytes;
+    H5Pclose(how);
+    return filled;
+}
+
 static bool read_dataset(reading *r, const char *name, hid_t dataset)
 {
     reel_array array = { 0 };
@@ -158,6 +167,9 @@ static bool read_dataset(reading *r, const char *name, hid_t dataset)
     }
     if (!reel__array_size(array.type, &array.shape, &bytes) || bytes > r->left) {
         return bad(r->archive, name, "unfolds to more than the size limit");
+    }
+    if (!is_filled(dataset, bytes)) {
+        return bad(r->archive, name, "has less data than its shape needs");
     }
     r->left -= bytes;
     void *data = reel__archive_take(r->archive, bytes);

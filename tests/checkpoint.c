@@ -3,6 +3,7 @@
  * whole file by plain/kill_while_saving.c. */
 #define _DEFAULT_SOURCE /* setrlimit, SIGXFSZ */
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <reel.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -223,6 +224,22 @@ Test(checkpoint, the_last_k_are_kept)
     cr_expect_eq(step_in(path, ""), 5);
     cr_expect_eq(step_in(path, ".1"), 4);
     cr_expect_eq(step_in(path, ".2"), 3);
+    trainer_end(&self);
+    files_end(path);
+}
+
+Test(checkpoint, all_are_kept_where_so_many_are_asked_for)
+{
+    char path[FILES_PATH];
+    files_begin(path, "run.checkpoint");
+    trainer self = trainer_begin(REEL_F32, 1);
+    for (int i = 1; i <= 3; i++) {
+        cr_assert(trainer_steps(&self, 1));
+        reel_save_checkpoint(self.tape, path, &self.at,
+                             (reel_checkpoint_options){ .keep = INT_MAX });
+        cr_expect_eq(files_count(path), i, "%s", reel_tape_error(self.tape));
+    }
+    cr_expect_eq(step_in(path, ".2"), 1);
     trainer_end(&self);
     files_end(path);
 }

@@ -337,6 +337,33 @@ Test(foreign, a_model_of_keras_goes_both_ways_as_npz)
     keras_both_ways(GOLDEN("io_keras.npz"), "model.npz", npz_rows, true);
 }
 
+/* The message of a contiguous dataset of 64 bytes, version 3 and class 1, becomes that of a compact
+ * one, class 0, of no bytes; the file is smaller than 64 kB, so the address has two bytes. */
+Test(foreign, an_h5_whose_dataset_has_too_little_data_is_refused)
+{
+    char path[FILES_PATH];
+    files_begin(path, "model.h5");
+    double numbers[8] = { 1 };
+    reel_archive *a = reel_archive_new((reel_archive_options){ 0 });
+    reel_array array = { REEL_ARRAY_F64, REEL_SHAPE(8), numbers };
+    cr_assert_eq(reel_archive_add(a, "x", array), REEL_OK);
+    cr_assert_eq(reel_archive_write(a, path), REEL_OK, "%s", reel_archive_error(a));
+    reel_archive_free(a);
+    size_t size;
+    unsigned char *bytes = files_read(path, &size);
+    for (size_t i = 0; i + 18 <= size; i++) {
+        if (memcmp(bytes + i, "\3\1", 2) == 0 &&
+            memcmp(bytes + i + 4, "\0\0\0\0\0\0\x40\0\0\0\0\0\0", 14) == 0) {
+            memset(bytes + i + 1, 0, 3);
+        }
+    }
+    a = reel_archive_parse(bytes, size, (reel_archive_options){ 0 });
+    cr_expect_eq(reel_archive_status(a), REEL_BAD_FILE, "%s", reel_archive_error(a));
+    reel_archive_free(a);
+    free(bytes);
+    files_end(path);
+}
+
 /* ---- what does not fit --------------------------------------------------------------------- */
 
 static void expect_refused(reel_tape *t, const reel_foreign_layer *rows, bool partial,
