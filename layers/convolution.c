@@ -74,7 +74,8 @@ int64_t reel_conv1d_steps(int64_t steps, int64_t kernel, reel_conv1d_options opt
                         .stride = options.stride ? options.stride : 1,
                         .dilation = options.dilation ? options.dilation : 1,
                         .padding = options.padding };
-    bool good = steps > 0 && kernel > 0 && w.stride > 0 && w.dilation > 0;
+    bool good = steps > 0 && steps <= INT64_MAX / 2 && kernel > 0 && kernel <= INT32_MAX &&
+                w.stride > 0 && w.dilation > 0 && w.dilation <= INT32_MAX;
     return good ? reel__windows_count(&w, steps) : 0;
 }
 

@@ -23,7 +23,8 @@ static int64_t width_of(const reel_mixture_options *options)
 int64_t reel_mixture_inputs(reel_mixture_options options)
 {
     int64_t K = options.components, width = width_of(&options);
-    bool good = K >= 1 && width >= 1 && (!options.correlated || width == 2) && options.bias >= 0;
+    bool good = K >= 1 && K <= INT32_MAX && width >= 1 && width < INT32_MAX / 2 &&
+                (!options.correlated || width == 2) && options.bias >= 0;
     return good ? K * (1 + 2 * width + options.correlated) : 0;
 }
 

@@ -381,6 +381,8 @@ TestMisuse(numbers_whose_products_overflow_are_named)
                  reel_sinusoidal_positions(t, huge, 4, 0, 0));
     EXPECT_ERROR(REEL_BAD_ARGUMENT, "unpack", "rows are [2,3], steps 1152921504606846976, batch 4",
                  reel_unpack(reel_find_param(t, "W"), huge, 4, (const int32_t[4]){ 0 }));
+    cr_expect_eq(reel_mixture_inputs((reel_mixture_options){ .components = 2, .width = huge }), 0);
+    cr_expect_eq(reel_conv1d_steps(8, INT64_MAX, (reel_conv1d_options){ .dilation = 3 }), 0);
     cr_expect_not_null(reel_lbfgs(t, (reel_lbfgs_options){ .iterations = INT_MAX }));
     reel_data nine = reel_data_f64(six, REEL_SHAPE(6, 1, 1, 1, 1, 1, 1, 1, 1));
     cr_expect_eq(reel_data_rows(reel_data_slice(nine, 0, 2)), 2);

@@ -191,7 +191,11 @@ Test(sequence, a_carry_refuses_what_does_not_fit_and_keeps_its_numbers)
     cr_expect_null(reel_carry_new(t, cell, 0));
     expect_error(t, "batch is 0, must be at least 1");
     cr_expect_null(reel_carry_new(t, cell, INT64_MAX / 4));
-    expect_error(t, "cell.width[0] = 4 with a batch of");
+    expect_error(t, "batch is 2305843009213693951, must be at most 2147483647");
+    reel_cell wide = cell;
+    wide.width[0] = INT64_MAX / 4;
+    cr_expect_null(reel_carry_new(t, wide, 8));
+    expect_error(t, "cell.width[0] = 2305843009213693951 with a batch of 8");
     cr_expect_null(reel_carry_new(t, (reel_cell){ 0 }, 3));
     expect_error(t, "the cell has no step function");
     reel_carry *carry = reel_carry_new(t, cell, BATCH);

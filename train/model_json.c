@@ -22,14 +22,12 @@ static const struct {
     {                                                                                              \
 #name, type, offsetof(reel_layer_spec, name)                                               \
     }
-    FIELD(vocabulary, SIZE), FIELD(units, SIZE),
-    FIELD(rate, NUMBER),     FIELD(return_sequences, FLAG),
-    FIELD(reverse, FLAG),    FIELD(activation, ACTIVATION),
-    FIELD(no_bias, FLAG),    FIELD(reset_after, FLAG),
-    FIELD(peephole, FLAG),   FIELD(layer_norm, FLAG),
-    FIELD(projection, SIZE), FIELD(forget_bias, NUMBER),
-    FIELD(dropout, NUMBER),  FIELD(epsilon, NUMBER),
-    FIELD(mask_zero, FLAG),  FIELD(merge, MERGE),
+    FIELD(vocabulary, SIZE),       FIELD(units, SIZE),       FIELD(rate, NUMBER),
+    FIELD(return_sequences, FLAG), FIELD(reverse, FLAG),     FIELD(activation, ACTIVATION),
+    FIELD(no_bias, FLAG),          FIELD(reset_after, FLAG), FIELD(peephole, FLAG),
+    FIELD(layer_norm, FLAG),       FIELD(projection, SIZE),  FIELD(forget_bias, NUMBER),
+    FIELD(dropout, NUMBER),        FIELD(epsilon, NUMBER),   FIELD(mask_zero, FLAG),
+    FIELD(merge, MERGE),
 #undef FIELD
 };
 enum { FIELDS = sizeof fields / sizeof *fields, DEEPEST = 8 };
