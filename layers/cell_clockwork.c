@@ -21,9 +21,10 @@ static reel_var recurrent_weights(const clockwork *c)
 {
     reel_var columns[MOST_MODULES];
     int64_t hidden = c->modules * c->width, begin = 0;
+    reel_var W_h = reel_probe(c->W_h, "W_h");
     for (int m = 0; m < c->modules; m++) {
         int64_t rows = hidden - m * c->width;
-        reel_var block = reel_slice(c->W_h, 0, begin, begin + rows);
+        reel_var block = reel_slice(W_h, 0, begin, begin + rows);
         columns[m] = m ? reel_pad(block, 0, hidden - rows, 0) : block;
         begin += rows;
     }

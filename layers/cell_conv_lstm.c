@@ -38,7 +38,8 @@ static reel_var step(void *self, reel_var x, reel_var state[])
     const conv_lstm *c = self;
     int64_t places = c->height * c->width;
     reel_var from_x = reel_affine(surroundings(c, x, c->in), c->W_x, c->b);
-    reel_var from_h = reel_matmul(surroundings(c, state[0], c->hidden), c->W_h);
+    reel_var W_h = reel_probe(c->W_h, "W_h");
+    reel_var from_h = reel_matmul(surroundings(c, state[0], c->hidden), W_h);
     reel_var cell = reel_reshape(state[1], REEL_SHAPE(-1, places, c->hidden));
     reel_var z = reel_reshape(reel_add(from_x, from_h), REEL_SHAPE(-1, places, 4 * c->hidden));
     reel_var h = reel__lstm_update(z, c->W_c, &cell);

@@ -10,11 +10,11 @@ static reel_var step(void *self, reel_var x, reel_var state[])
 {
     const mgu *c = self;
     int64_t H = c->hidden;
-    reel_var h = state[0], from_x[2] = { x, x };
+    reel_var h = state[0], W_h = reel_probe(c->gates.W_h, "W_h"), from_x[2] = { x, x };
     reel_split(reel_affine(x, c->gates.W_x, c->gates.b), -1, 2, from_x);
-    reel_var from_h = reel_matmul(h, reel_slice(c->gates.W_h, -1, 0, H));
+    reel_var from_h = reel_matmul(h, reel_slice(W_h, -1, 0, H));
     reel_var f = reel_sigmoid(reel_add(from_x[0], from_h));
-    reel_var from_fh = reel_matmul(reel_mul(f, h), reel_slice(c->gates.W_h, -1, H, 2 * H));
+    reel_var from_fh = reel_matmul(reel_mul(f, h), reel_slice(W_h, -1, H, 2 * H));
     return state[0] = reel__blend(f, h, reel_tanh(reel_add(from_x[1], from_fh)));
 }
 

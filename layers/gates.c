@@ -37,7 +37,7 @@ reel__gates reel__gate_params(reel_tape *tape, const char *name, int64_t in, int
 
 reel_var reel__gate_sum(const reel__gates *g, reel_var x, reel_var h)
 {
-    return reel_add(reel_affine(x, g->W_x, g->b), reel_matmul(h, g->W_h));
+    return reel_add(reel_affine(x, g->W_x, g->b), reel_matmul(h, reel_probe(g->W_h, "W_h")));
 }
 
 reel_var reel__peep(reel_var gate, reel_var W_c, reel_var c, int64_t which)

@@ -14,7 +14,7 @@ typedef struct {
 } reel__gates;
 reel__gates reel__gate_params(reel_tape *, const char *name, int64_t in, int64_t hidden, int gates,
                               reel_init b);
-/* x·W_x + h·W_h + b */
+/* x·W_x + h·W_h + b, W_h going by that name past reel_probe */
 reel_var reel__gate_sum(const reel__gates *, reel_var x, reel_var h);
 
 /* A vector of equal blocks: `value` in block `which`, zero elsewhere. */

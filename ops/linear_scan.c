@@ -21,7 +21,8 @@ static const reel_attribute linear_scan_fields[] = {
 /* ---- how the work is dealt out --------------------------------------------------------------- */
 
 /* Steps follow each other, columns do not: threads share the columns. Where there are too few of
- * them the steps are cut into chunks as well. Of every chunk the product P of its a and its end E
+ * them the steps are cut into chunks as well, whatever the number of threads, as sums in chunks round
+ * differently and a seed must give the same bits on every machine. Of every chunk the product P of its a and its end E
  * from a start of zero are found side by side; the chunks' true starts follow from these, one
  * S' = P∘S + E a chunk; then all chunks run side by side from their true starts. */
 enum { WIDEST_TILE = 1024, NARROWEST_TILE = 16, CHUNK = 512 };
@@ -58,8 +59,8 @@ static scan scan_of(const reel_kernel_call *c)
     int64_t share = alone ? s.columns : (s.columns + c->threads - 1) / c->threads;
     s.tile = share < NARROWEST_TILE ? NARROWEST_TILE : share > WIDEST_TILE ? WIDEST_TILE : share;
     s.tiles = (s.columns + s.tile - 1) / s.tile;
-    bool few = !alone && s.tiles < c->threads && s.steps >= 2 * CHUNK;
-    s.chunks = few ? (s.steps + CHUNK - 1) / CHUNK : 1;
+    bool few = s.columns <= NARROWEST_TILE && s.steps * row >= REEL__PARALLEL_ELEMENTS;
+    s.chunks = few && s.steps >= 2 * CHUNK ? (s.steps + CHUNK - 1) / CHUNK : 1;
     return s;
 }
 

@@ -67,6 +67,40 @@ Test(linear_scan, is_a_plain_loop_however_its_steps_and_columns_are_shared)
     }
 }
 
+static double *scanned(int threads, int64_t steps, int64_t columns, bool complex_values)
+{
+    size_t n = (size_t)(steps * columns);
+    double *a = numbers(n, 1, -1, 1), *b = numbers(n, 2, -1, 1);
+    reel_tape *t = reel_tape_new((reel_tape_options){ .dtype = REEL_F64, .threads = threads });
+    reel_shape shape = REEL_SHAPE(steps, columns);
+    reel_var y = reel_linear_scan(reel_input_f64(t, shape, a), reel_input_f64(t, shape, b),
+                                  (reel_linear_scan_options){ .complex_values = complex_values });
+    cr_assert_eq(reel_read_f64(y, b, n), REEL_OK, "%s", reel_tape_error(t));
+    reel_tape_free(t);
+    free(a);
+    return b;
+}
+
+Test(linear_scan, gives_the_same_bits_on_any_number_of_threads)
+{
+    static const int64_t shapes[][2] = { { 70000, 1 }, { 20000, 4 }, { 4200, 16 },
+                                         { 4100, 18 }, { 2100, 34 }, { 60, 2500 } };
+    for (size_t k = 0; k < sizeof shapes / sizeof shapes[0]; k++) {
+        int64_t steps = shapes[k][0], columns = shapes[k][1];
+        for (int complex_values = 0; complex_values < (columns > 1 ? 2 : 1); complex_values++) {
+            double *one = scanned(1, steps, columns, complex_values);
+            for (int threads = 2; threads <= 5; threads++) {
+                double *y = scanned(threads, steps, columns, complex_values);
+                cr_expect_arr_eq(y, one, (size_t)(steps * columns) * sizeof *y,
+                                 "%lld steps of %lld columns differ on %d threads",
+                                 (long long)steps, (long long)columns, threads);
+                free(y);
+            }
+            free(one);
+        }
+    }
+}
+
 /* A rotation by 1 radian a step: y[t] = exp(i·t), whatever chunk it is in. */
 Test(linear_scan, of_complex_numbers_in_chunks_rotates)
 {

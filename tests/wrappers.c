@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "reel.h"
+#include "support/more_cells.h"
 
 enum { STEPS = 8, BATCH = 50, WIDTH = 200, MANY = STEPS * BATCH * WIDTH };
 
@@ -282,6 +283,44 @@ Test(wrappers, weight_drop_works_on_every_built_in_cell_and_passes_gradients)
         free(d);
     }
     expect_clean(t);
+}
+
+/* How many numbers of dΣoutputs²/dW_h are zero, of a row that is long enough for every gate. */
+static size_t zeros_of_gradient(reel_tape *t, reel_cell cell, int64_t in, reel_var W_h)
+{
+    reel_var x = reel_random_normal(t, REEL_SHAPE(9, 3, in), 1, 1);
+    reel_rollout r = reel_unroll(cell, x, (reel_unroll_options){ 0 });
+    size_t n = (size_t)reel_shape_size(reel_shape_of(W_h)), zeros = 0;
+    double *d = read_all(reel_gradient(reel_sum_all(reel_square(r.outputs)), W_h));
+    for (size_t i = 0; i < n; i++) {
+        zeros += d[i] == 0;
+    }
+    free(d);
+    return zeros;
+}
+
+Test(wrappers, weight_drop_works_on_the_further_cells_that_have_a_recurrent_matrix)
+{
+    int met = 0;
+    for (int k = 0; k < more_cells_count; k++) {
+        reel_tape *t = new_tape();
+        const more_cell *c = &more_cells[k];
+        reel_cell cell = c->make(t);
+        reel_var W_h = reel_find_param(t, "cell.W_h");
+        if (!W_h.tape || !W_h.id) {
+            reel_tape_free(t);
+            continue;
+        }
+        size_t n = (size_t)reel_shape_size(reel_shape_of(W_h));
+        size_t plain_zeros = zeros_of_gradient(t, cell, c->in, W_h);
+        reel_cell dropped = reel_weight_drop(t, cell, "W_h", 0.5);
+        size_t zeros = zeros_of_gradient(t, dropped, c->in, W_h);
+        cr_expect(zeros > plain_zeros + n / 6 && zeros < n, "%s: %zu of %zu are zero, %zu without",
+                  c->name, zeros, n, plain_zeros);
+        met++;
+        expect_clean(t);
+    }
+    cr_expect_geq(met, 12);
 }
 
 Test(wrappers, a_name_that_is_not_there_is_an_error)
