@@ -53,7 +53,12 @@ bool reel__onnx_has(const run *c, int input)
     return input < c->inputs && c->x[input].kind != REEL__ONNX_ABSENT;
 }
 
-static void *room(run *c, size_t bytes)
+bool reel__onnx_refuse(run *c, const char *why)
+{
+    return reel__onnx_fail(c, REEL_UNSUPPORTED, "%s", why);
+}
+
+void *reel__onnx_room(run *c, size_t bytes)
 {
     void *block = reel__arena_take(c->model->tape, &c->model->running, bytes + 8);
     c->failed = c->failed || block == NULL;
@@ -76,7 +81,7 @@ reel_var reel__onnx_var(run *c, int input)
         return x->var;
     }
     size_t n = (size_t)reel_shape_size(x->shape);
-    double *values = room(c, n * sizeof *values);
+    double *values = reel__onnx_room(c, n * sizeof *values);
     for (size_t i = 0; values && i < n; i++) {
         values[i] = (double)x->whole[i];
     }
@@ -90,7 +95,7 @@ reel_var reel__onnx_index(run *c, int input)
     }
     const reel__onnx_value *x = &c->x[input];
     size_t n = (size_t)reel_shape_size(x->shape);
-    int32_t *values = room(c, n * sizeof *values);
+    int32_t *values = reel__onnx_room(c, n * sizeof *values);
     for (size_t i = 0; values && i < n; i++) {
         if (x->whole[i] > INT32_MAX || x->whole[i] < INT32_MIN) {
             reel__onnx_fail(c, REEL_BAD_INDEX, "%lld is no int32", (long long)x->whole[i]);
@@ -197,7 +202,7 @@ static reel_var atanh_of(reel_var x)
 {
     return reel_scale(reel_sub(reel_log1p(x), reel_log1p(reel_neg(x))), 0.5);
 }
-static reel_var softsign(reel_var x)
+reel_var reel__onnx_softsign(reel_var x)
 {
     return reel_div(x, reel_shift(reel_abs(x), 1));
 }
@@ -281,7 +286,7 @@ static const element_row element_rows[] = {
     { "Sign", reel_sign },
     { "Sin", reel_sin },
     { "Softplus", reel_softplus },
-    { "Softsign", softsign },
+    { "Softsign", reel__onnx_softsign },
     { "Sqrt", reel_sqrt },
     { "Sub", .two = reel_sub, .whole = whole_sub },
     { "Sum", .two = reel_add },
@@ -310,7 +315,7 @@ static bool run_whole(run *c, whole_fn combine)
     }
     bool first = n_a > n_b || (n_a == n_b && a->shape.rank >= b->shape.rank);
     reel_shape shape = first ? a->shape : b->shape;
-    int64_t n = reel_shape_size(shape), *y = room(c, (size_t)n * sizeof *y);
+    int64_t n = reel_shape_size(shape), *y = reel__onnx_room(c, (size_t)n * sizeof *y);
     for (int64_t i = 0; y && i < n; i++) {
         y[i] = combine(a->whole[n_a == 1 ? 0 : i], b->whole[n_b == 1 ? 0 : i]);
     }
@@ -383,7 +388,7 @@ static bool where(run *c)
                  c->x[1].kind == REEL__ONNX_WHOLE && c->x[2].kind == REEL__ONNX_WHOLE;
     int64_t n = whole ? reel_shape_size(c->x[0].shape) : 0;
     if (whole && n == reel_shape_size(c->x[1].shape) && n == reel_shape_size(c->x[2].shape)) {
-        int64_t *y = room(c, (size_t)n * sizeof *y);
+        int64_t *y = reel__onnx_room(c, (size_t)n * sizeof *y);
         for (int64_t i = 0; y && i < n; i++) {
             y[i] = c->x[c->x[0].whole[i] ? 1 : 2].whole[i];
         }

@@ -31,11 +31,6 @@ static reel_var hard_sigmoid(reel_var x)
     return reel_clamp(reel_shift(reel_scale(x, 0.2), 0.5), 0, 1);
 }
 
-static reel_var softsign(reel_var x)
-{
-    return reel_div(x, reel_shift(reel_abs(x), 1));
-}
-
 static reel_var linear(reel_var x)
 {
     return x;
@@ -45,8 +40,12 @@ static const struct {
     const char *name;
     activation apply;
 } activations[] = {
-    { "Sigmoid", reel_sigmoid },   { "Tanh", reel_tanh },    { "Relu", reel_relu },
-    { "Softplus", reel_softplus }, { "Softsign", softsign }, { "HardSigmoid", hard_sigmoid },
+    { "Sigmoid", reel_sigmoid },
+    { "Tanh", reel_tanh },
+    { "Relu", reel_relu },
+    { "Softplus", reel_softplus },
+    { "Softsign", reel__onnx_softsign },
+    { "HardSigmoid", hard_sigmoid },
     { "Affine", linear },
 };
 
@@ -155,27 +154,22 @@ typedef struct {
     const int32_t *lengths;
 } layer;
 
-static bool bad(const layer *l, const char *why)
-{
-    return reel__onnx_fail(l->c, REEL_UNSUPPORTED, "%s", why);
-}
-
 static bool choose_activations(const layer *l, int direction, cell *made)
 {
     const Onnx__AttributeProto *a = reel__onnx_attribute(l->c->node, "activations");
     int n = l->kind->activations;
     if (a && a->n_strings && a->n_strings != (size_t)(n * l->directions)) {
-        return bad(l, "another number of activations");
+        return reel__onnx_refuse(l->c, "another number of activations");
     }
     for (int i = 0; i < n; i++) {
         made->act[i] =
             a && a->n_strings ? activation_of(&a->strings[direction * n + i]) : l->kind->usual[i];
         if (made->act[i] == NULL) {
-            return bad(l, "an activation that reel has no form of");
+            return reel__onnx_refuse(l->c, "an activation that reel has no form of");
         }
     }
     const Onnx__AttributeProto *alpha = reel__onnx_attribute(l->c->node, "activation_alpha");
-    return (alpha == NULL || alpha->n_floats == 0) || bad(l, "activation_alpha");
+    return (alpha == NULL || alpha->n_floats == 0) || reel__onnx_refuse(l->c, "activation_alpha");
 }
 
 /* Input `input` of one direction: [directions, ...] → [...] */
@@ -187,7 +181,7 @@ static reel_var of_direction(const layer *l, int input, int direction, reel_shap
     reel_var v = reel__onnx_var(l->c, input);
     reel_shape found = reel_shape_of(v);
     if (found.rank < 1 || found.dim[0] != l->directions) {
-        bad(l, "an input without an entry for each direction");
+        reel__onnx_refuse(l->c, "an input without an entry for each direction");
         return (reel_var){ l->c->model->tape, 0 };
     }
     v = reel_at(v, direction);
@@ -264,7 +258,7 @@ static bool read_direction(layer *l)
     }
     l->directions = which == BIDIRECTIONAL ? 2 : 1;
     l->first = which == REVERSE ? REVERSE : FORWARD;
-    return which >= 0 || bad(l, "a direction that is none");
+    return which >= 0 || reel__onnx_refuse(l->c, "a direction that is none");
 }
 
 static bool read_lengths(layer *l)
@@ -278,7 +272,7 @@ static bool read_lengths(layer *l)
                                         (size_t)l->batch * sizeof *lengths + 8);
     if (lengths == NULL || !reel_shape_equal(reel_shape_of(v), REEL_SHAPE(l->batch)) ||
         reel_read_indices(v, lengths, (size_t)l->batch) != REEL_OK) {
-        return bad(l, "lengths that are not one whole number a row");
+        return reel__onnx_refuse(l->c, "lengths that are not one whole number a row");
     }
     for (int64_t i = 0; i < l->batch; i++) {
         if (lengths[i] < 0 || lengths[i] > l->steps) {
@@ -302,13 +296,13 @@ static bool read_layer(run *c, layer *l)
     reel_shape x = reel_shape_of(l->x);
     reel_shape r = reel_shape_of(reel__onnx_var(c, R));
     if (x.rank != 3 || r.rank != 3) {
-        return bad(l, "an input without three axes");
+        return reel__onnx_refuse(l->c, "an input without three axes");
     }
     l->steps = x.dim[0];
     l->batch = x.dim[1];
     l->hidden = reel__onnx_get_int(c, "hidden_size", r.dim[2]);
     if (l->hidden < 1 || l->hidden != r.dim[2]) {
-        return bad(l, "hidden_size is not R's");
+        return reel__onnx_refuse(l->c, "hidden_size is not R's");
     }
     return read_direction(l) && read_lengths(l);
 }

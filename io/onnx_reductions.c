@@ -8,11 +8,6 @@
 typedef reel__onnx_run run;
 typedef reel_var (*along)(reel_var, int axis);
 
-static bool bad(run *c, const char *why)
-{
-    return reel__onnx_fail(c, REEL_UNSUPPORTED, "%s", why);
-}
-
 static int rank_of(reel_var v)
 {
     return reel_shape_of(v).rank;
@@ -53,7 +48,7 @@ static bool axes_of(run *c, const reduction *r, int rank, unsigned *axes)
     for (int i = 0; i < n; i++) {
         int64_t axis = list[i] < 0 ? list[i] + rank : list[i];
         if (axis < 0 || axis >= rank) {
-            return bad(c, "an axis out of range");
+            return reel__onnx_refuse(c, "an axis out of range");
         }
         *axes |= 1u << axis;
     }
@@ -85,7 +80,7 @@ bool reel__onnx_argmax(run *c)
 {
     int axis = (int)reel__onnx_get_int(c, "axis", 0);
     if (reel__onnx_get_int(c, "select_last_index", 0)) {
-        return bad(c, "the last of ties");
+        return reel__onnx_refuse(c, "the last of ties");
     }
     bool keep = reel__onnx_get_int(c, "keepdims", 1);
     reel_var x = reel__onnx_var(c, 0);
@@ -100,7 +95,7 @@ bool reel__onnx_softmax(run *c)
     reel_var x = reel__onnx_var(c, 0);
     int64_t axis = reel__onnx_get_int(c, "axis", old ? 1 : -1);
     if (old && axis != -1 && axis != rank_of(x) - 1) {
-        return bad(c, "over several axes at once");
+        return reel__onnx_refuse(c, "over several axes at once");
     }
     return reel__onnx_put(c, 0, apply(x, (int)axis));
 }
@@ -110,7 +105,7 @@ bool reel__onnx_cumsum(run *c)
     int n;
     const int64_t *axis = reel__onnx_list(c, 1, NULL, &n);
     if (n != 1 || reel__onnx_get_int(c, "exclusive", 0)) {
-        return bad(c, "exclusive, or an axis that is not known");
+        return reel__onnx_refuse(c, "exclusive, or an axis that is not known");
     }
     bool reverse = reel__onnx_get_int(c, "reverse", 0);
     reel_var x = reel__onnx_var(c, 0);
@@ -128,7 +123,7 @@ static bool gather_whole(run *c)
     for (int64_t i = 0; y && i < n; i++) {
         int64_t at = c->x[1].whole[i] < 0 ? c->x[1].whole[i] + length : c->x[1].whole[i];
         if (at < 0 || at >= length || c->x[0].shape.rank != 1) {
-            return bad(c, "an index out of range");
+            return reel__onnx_refuse(c, "an index out of range");
         }
         y[i] = c->x[0].whole[at];
     }
@@ -180,7 +175,7 @@ bool reel__onnx_gather(run *c)
 {
     int64_t axis = reel__onnx_get_int(c, "axis", 0);
     if (!reel__onnx_has(c, 0) || !reel__onnx_has(c, 1)) {
-        return bad(c, "an input is missing");
+        return reel__onnx_refuse(c, "an input is missing");
     }
     if (c->x[0].kind == REEL__ONNX_WHOLE && c->x[1].kind == REEL__ONNX_WHOLE) {
         return gather_whole(c);
@@ -189,7 +184,7 @@ bool reel__onnx_gather(run *c)
     int rank = rank_of(x);
     axis = axis < 0 ? axis + rank : axis;
     if (axis < 0 || axis >= rank || !indices_of(c, 1, reel_shape_of(x).dim[axis], &indices)) {
-        return bad(c, "an axis or index out of range");
+        return reel__onnx_refuse(c, "an axis or index out of range");
     }
     return reel__onnx_put(c, 0,
                           axis ? gather_along(x, indices, (int)axis) : reel_gather(x, indices));
@@ -204,7 +199,7 @@ bool reel__onnx_gather_elements(run *c)
     if (rank < 1 || (axis != -1 && axis != rank - 1) ||
         !indices_of(c, 1, reel_shape_of(x).dim[rank - 1], &indices) || rank_of(indices) != rank ||
         reel_shape_of(indices).dim[rank - 1] != 1) {
-        return bad(c, "other than one element of each row");
+        return reel__onnx_refuse(c, "other than one element of each row");
     }
     return reel__onnx_put(c, 0, reel_unsqueeze(reel_pick(x, reel_squeeze(indices, -1)), -1));
 }
@@ -215,7 +210,7 @@ bool reel__onnx_scatter(run *c)
     reel_var x = reel__onnx_var(c, 0), indices;
     if (!how || how->s.len != 3 || memcmp(how->s.data, "add", 3) != 0 || rank_of(x) < 1 ||
         !reel__onnx_has(c, 1) || !indices_of(c, 1, reel_shape_of(x).dim[0], &indices)) {
-        return bad(c, "other than adding rows");
+        return reel__onnx_refuse(c, "other than adding rows");
     }
     return reel__onnx_put(c, 0,
                           reel_scatter_add(x, reel_squeeze(indices, -1), reel__onnx_var(c, 2)));
@@ -229,7 +224,7 @@ bool reel__onnx_one_hot(run *c)
     int64_t axis = reel__onnx_get_int(c, "axis", -1);
     if (n != 1 || axis != -1 || reel_shape_size(reel_shape_of(values)) != 2 ||
         !reel__onnx_has(c, 0) || !indices_of(c, 0, depth[0], &indices)) {
-        return bad(c, "other than along a new last axis");
+        return reel__onnx_refuse(c, "other than along a new last axis");
     }
     reel_var off = reel_at(values, 0), on = reel_at(values, 1);
     reel_var hot = reel_one_hot(indices, depth[0]);

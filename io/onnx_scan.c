@@ -14,21 +14,10 @@ typedef struct {
     reel_var *state, *input, *collected; /* collected: [outputs, steps] */
 } scan;
 
-static bool bad(run *c, const char *why)
-{
-    return reel__onnx_fail(c, REEL_UNSUPPORTED, "%s", why);
-}
-
 static int64_t listed(const run *c, const char *name, int i)
 {
     const Onnx__AttributeProto *a = reel__onnx_attribute(c->node, name);
     return a && (size_t)i < a->n_ints ? a->ints[i] : 0;
-}
-
-static reel_var *room(run *c, int64_t n)
-{
-    return reel__arena_take(c->model->tape, &c->model->running,
-                            (size_t)n * sizeof(reel_var) + sizeof(reel_var));
 }
 
 static bool read_scan(run *c, scan *s)
@@ -38,18 +27,18 @@ static bool read_scan(run *c, scan *s)
     s->c = c;
     s->body = body ? reel__onnx_body(c->model, body->g) : NULL;
     if (s->body == NULL || scans < 1 || scans > c->inputs || c->model->opset < 9) {
-        return bad(c, "without a body and inputs to scan");
+        return reel__onnx_refuse(c, "without a body and inputs to scan");
     }
     s->scans = (int)scans;
     s->states = c->inputs - s->scans;
     s->outputs = c->outputs - s->states;
     if (s->outputs < 0 || s->body->graph->n_input != (size_t)c->inputs ||
         s->body->graph->n_output != (size_t)c->outputs) {
-        return bad(c, "the body has other inputs or outputs than the node");
+        return reel__onnx_refuse(c, "the body has other inputs or outputs than the node");
     }
     for (int i = 0; i < c->inputs; i++) {
         if (listed(c, "scan_input_axes", i) != 0 || listed(c, "scan_output_axes", i) != 0) {
-            return bad(c, "along another axis than the first");
+            return reel__onnx_refuse(c, "along another axis than the first");
         }
     }
     return true;
@@ -58,8 +47,8 @@ static bool read_scan(run *c, scan *s)
 static bool read_inputs(scan *s)
 {
     run *c = s->c;
-    s->state = room(c, s->states);
-    s->input = room(c, s->scans);
+    s->state = reel__onnx_room(c, (size_t)s->states * sizeof(reel_var));
+    s->input = reel__onnx_room(c, (size_t)s->scans * sizeof(reel_var));
     for (int i = 0; s->state && i < s->states; i++) {
         s->state[i] = reel__onnx_var(c, i);
     }
@@ -67,13 +56,13 @@ static bool read_inputs(scan *s)
         s->input[i] = reel__onnx_var(c, s->states + i);
         reel_shape shape = reel_shape_of(s->input[i]);
         if (shape.rank < 1 || (i > 0 && shape.dim[0] != s->steps)) {
-            return bad(c, "inputs of different lengths");
+            return reel__onnx_refuse(c, "inputs of different lengths");
         }
         s->steps = shape.dim[0];
     }
-    s->collected = room(c, s->steps * s->outputs);
+    s->collected = reel__onnx_room(c, (size_t)(s->steps * s->outputs) * sizeof(reel_var));
     return s->state && s->input && s->collected && !c->failed &&
-           (s->steps > 0 || bad(c, "no steps"));
+           (s->steps > 0 || reel__onnx_refuse(c, "no steps"));
 }
 
 static void give(scan *s, int i, reel_var v)
@@ -98,7 +87,7 @@ static bool run_step(scan *s, int64_t step)
     for (int i = 0; i < c->outputs; i++) {
         const reel__onnx_value *y = reel__onnx_find(s->body, s->body->graph->output[i]->name);
         if (y == NULL || y->kind != REEL__ONNX_VAR) {
-            return bad(c, "an output of the body that is no variable");
+            return reel__onnx_refuse(c, "an output of the body that is no variable");
         }
         if (i < s->states) {
             s->state[i] = y->var;

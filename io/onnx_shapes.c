@@ -13,16 +13,6 @@ static bool is_whole(const run *c, int input)
     return reel__onnx_has(c, input) && c->x[input].kind == REEL__ONNX_WHOLE;
 }
 
-static int64_t *room(run *c, int64_t n)
-{
-    return reel__arena_take(c->model->tape, &c->model->running, (size_t)n * 8 + 8);
-}
-
-static bool bad(run *c, const char *why)
-{
-    return reel__onnx_fail(c, REEL_UNSUPPORTED, "%s", why);
-}
-
 static reel_shape shape_of(run *c, int input)
 {
     return is_whole(c, input) ? c->x[input].shape : reel_shape_of(reel__onnx_var(c, input));
@@ -49,7 +39,7 @@ static bool put_reshaped(run *c, reel_shape shape)
     }
     return reel_shape_size(shape) == reel_shape_size(c->x[0].shape)
                ? reel__onnx_put_whole(c, shape, c->x[0].whole)
-               : bad(c, "sizes differ");
+               : reel__onnx_refuse(c, "sizes differ");
 }
 
 /* ---- constants ------------------------------------------------------------------------------- */
@@ -71,7 +61,7 @@ bool reel__onnx_constant_node(run *c)
     }
     if ((a = reel__onnx_attribute(c->node, "value_ints"))) {
         return reel__onnx_put_whole(c, REEL_SHAPE((int64_t)a->n_ints),
-                                    a->n_ints ? a->ints : room(c, 0));
+                                    a->n_ints ? a->ints : reel__onnx_room(c, 0));
     }
     if ((a = reel__onnx_attribute(c->node, "value_float"))) {
         return reel__onnx_put(c, 0, reel_scalar(c->model->tape, (double)a->f));
@@ -80,7 +70,7 @@ bool reel__onnx_constant_node(run *c)
         return reel__onnx_put(
             c, 0, reel_input(c->model->tape, REEL_SHAPE((int64_t)a->n_floats), a->floats));
     }
-    return bad(c, "a constant that is no number");
+    return reel__onnx_refuse(c, "a constant that is no number");
 }
 
 /* A shape out of a list. */
@@ -89,7 +79,7 @@ static bool listed_shape(run *c, int input, reel_shape *shape)
     int n;
     const int64_t *dims = reel__onnx_list(c, input, NULL, &n);
     if (n < 0 || n > REEL_MAX_RANK) {
-        return bad(c, "a shape that is not known or has too many axes");
+        return reel__onnx_refuse(c, "a shape that is not known or has too many axes");
     }
     *shape = (reel_shape){ .rank = n };
     memcpy(shape->dim, dims, (size_t)n * sizeof *dims);
@@ -112,9 +102,9 @@ bool reel__onnx_constant_of_shape(run *c)
         return reel__onnx_put(c, 0, reel_fill(c->model->tape, shape, data.real[0]));
     }
     if (!reel__shape_valid(shape) || reel_shape_size(shape) > 1 << 20) {
-        return bad(c, "too many whole numbers");
+        return reel__onnx_refuse(c, "too many whole numbers");
     }
-    int64_t n = reel_shape_size(shape), *values = room(c, n);
+    int64_t n = reel_shape_size(shape), *values = reel__onnx_room(c, (size_t)n * sizeof *values);
     for (int64_t i = 0; values && i < n; i++) {
         values[i] = data.whole[0];
     }
@@ -127,7 +117,7 @@ bool reel__onnx_shape(run *c)
     int64_t start = reel__onnx_get_int(c, "start", 0), end = reel__onnx_get_int(c, "end", x.rank);
     start = start < 0 ? start + x.rank : start;
     end = end < 0 ? end + x.rank : end > x.rank ? x.rank : end;
-    int64_t *dims = room(c, REEL_MAX_RANK);
+    int64_t *dims = reel__onnx_room(c, REEL_MAX_RANK * sizeof *dims);
     if (dims == NULL || start < 0 || start > end) {
         return false;
     }
@@ -163,7 +153,7 @@ bool reel__onnx_flatten(run *c)
     int64_t axis = reel__onnx_get_int(c, "axis", 1), rows = 1;
     axis = axis < 0 ? axis + x.rank : axis;
     if (axis < 0 || axis > x.rank) {
-        return bad(c, "axis out of range");
+        return reel__onnx_refuse(c, "axis out of range");
     }
     for (int64_t i = 0; i < axis; i++) {
         rows *= x.dim[i];
@@ -197,7 +187,7 @@ bool reel__onnx_squeeze(run *c)
     for (int i = 0; i < x.rank; i++) {
         bool gone = n < 0 ? x.dim[i] == 1 : axes >> i & 1;
         if (gone && x.dim[i] != 1) {
-            return bad(c, "an axis longer than 1");
+            return reel__onnx_refuse(c, "an axis longer than 1");
         }
         if (!gone) {
             y.dim[y.rank++] = x.dim[i];
@@ -219,7 +209,7 @@ bool reel__onnx_unsqueeze(run *c)
     for (int i = 0, k = 0; i < rank; i++) {
         bool added = axes >> i & 1;
         if (!added && k == x.rank) {
-            return bad(c, "an axis given twice");
+            return reel__onnx_refuse(c, "an axis given twice");
         }
         y.dim[y.rank++] = added ? 1 : x.dim[k++];
     }
@@ -234,7 +224,7 @@ bool reel__onnx_expand(run *c)
         return false;
     }
     if (!reel__shape_valid(to) || !reel_broadcast(reel_shape_of(x), to, &both)) {
-        return bad(c, "a shape that does not broadcast");
+        return reel__onnx_refuse(c, "a shape that does not broadcast");
     }
     return reel__onnx_put(c, 0, reel_expand(x, both));
 }
@@ -247,7 +237,7 @@ bool reel__onnx_transpose(run *c)
     int rank = reel_shape_of(x).rank, axes[REEL_MAX_RANK] = { 0 }, n;
     const int64_t *perm = reel__onnx_list(c, -1, "perm", &n);
     if (n >= 0 && n != rank) {
-        return bad(c, "another number of axes");
+        return reel__onnx_refuse(c, "another number of axes");
     }
     for (int i = 0; i < rank; i++) {
         int64_t axis = n < 0 ? rank - 1 - i : perm[i];
@@ -265,7 +255,7 @@ bool reel__onnx_concat(run *c)
         n += is_whole(c, i) ? reel_shape_size(c->x[i].shape) : 0;
     }
     if (whole) {
-        int64_t *y = room(c, n), *at = y;
+        int64_t *y = reel__onnx_room(c, (size_t)n * sizeof *y), *at = y;
         for (int i = 0; y && i < c->inputs; i++) {
             size_t count = (size_t)reel_shape_size(c->x[i].shape);
             memcpy(at, c->x[i].whole, count * sizeof *at);
@@ -273,7 +263,7 @@ bool reel__onnx_concat(run *c)
         }
         return reel__onnx_put_whole(c, REEL_SHAPE(n), y);
     }
-    reel_var *x = (reel_var *)(void *)room(c, c->inputs);
+    reel_var *x = reel__onnx_room(c, (size_t)c->inputs * sizeof *x);
     for (int i = 0; x && i < c->inputs; i++) {
         x[i] = reel__onnx_var(c, i);
     }
@@ -294,17 +284,17 @@ bool reel__onnx_split(run *c)
     int64_t n = given ? reel_shape_size(c->x[1].shape) : a ? (int64_t)a->n_ints : c->outputs;
     int64_t each = (shape.dim[axis] + c->outputs - 1) / c->outputs;
     if (n != c->outputs) {
-        return bad(c, "another number of parts than outputs");
+        return reel__onnx_refuse(c, "another number of parts than outputs");
     }
     for (int i = 0; i < c->outputs; i++) {
         int64_t rest = shape.dim[axis] - at, size = sizes ? sizes[i] : each < rest ? each : rest;
         if (size < 0 || size > rest ||
             !reel__onnx_put(c, i, reel_slice(x, (int)axis, at, at + size))) {
-            return bad(c, "parts that do not fit");
+            return reel__onnx_refuse(c, "parts that do not fit");
         }
         at += size;
     }
-    return at == shape.dim[axis] || bad(c, "parts that do not fill the axis");
+    return at == shape.dim[axis] || reel__onnx_refuse(c, "parts that do not fill the axis");
 }
 
 /* ---- slices ---------------------------------------------------------------------------------- */
@@ -335,7 +325,7 @@ static bool slice_whole(run *c, int64_t start, int64_t end, int64_t step)
     int64_t length = reel_shape_size(c->x[0].shape);
     start = cut(start, length, 0, length);
     end = cut(end, length, 0, length);
-    int64_t n = end > start ? end - start : 0, *y = room(c, n);
+    int64_t n = end > start ? end - start : 0, *y = reel__onnx_room(c, (size_t)n * sizeof *y);
     if (step != 1 || c->x[0].shape.rank != 1 || y == NULL) {
         return false;
     }
@@ -351,7 +341,7 @@ bool reel__onnx_slice(run *c)
     const int64_t *axes = reel__onnx_list(c, 3, "axes", &k);
     const int64_t *steps = reel__onnx_list(c, 4, NULL, &l);
     if (n < 0 || m != n || (k >= 0 && k != n) || (l >= 0 && l != n)) {
-        return bad(c, "starts, ends, axes and steps that do not match");
+        return reel__onnx_refuse(c, "starts, ends, axes and steps that do not match");
     }
     if (is_whole(c, 0)) {
         return n == 1 && slice_whole(c, starts[0], ends[0], l < 0 ? 1 : steps[0]);
@@ -361,7 +351,7 @@ bool reel__onnx_slice(run *c)
         int64_t axis = axis_of(c, k < 0 ? i : axes[i], reel_shape_of(x).rank);
         int64_t step = l < 0 ? 1 : steps[i];
         if (axis < 0 || (step != 1 && step != -1)) {
-            return bad(c, "a step other than 1 and -1");
+            return reel__onnx_refuse(c, "a step other than 1 and -1");
         }
         x = strided(x, (int)axis, starts[i], ends[i], step);
     }
@@ -376,10 +366,10 @@ bool reel__onnx_pad(run *c)
     const Onnx__AttributeProto *mode = reel__onnx_attribute(c->node, "mode");
     if (n != 2 * rank || reel__onnx_has(c, 3) ||
         (mode && !(mode->s.len == 8 && memcmp(mode->s.data, "constant", 8) == 0))) {
-        return bad(c, "other than with constants on all axes");
+        return reel__onnx_refuse(c, "other than with constants on all axes");
     }
     if (reel__onnx_has(c, 2) && reel_item(reel__onnx_var(c, 2)) != 0) {
-        return bad(c, "with another number than 0");
+        return reel__onnx_refuse(c, "with another number than 0");
     }
     for (int i = 0; i < rank; i++) {
         x = pads[i] || pads[i + rank] ? reel_pad(x, i, pads[i], pads[i + rank]) : x;

@@ -26,12 +26,14 @@ static bool check_attention(reel_tape *tape, const reel_attention *attention)
 static bool mark_padding(reel_memory *m, const int32_t *lengths)
 {
     reel_tape *tape = m->values.tape;
-    m->position = reel__positions(tape, m->steps);
+    if (!reel__check_lengths(tape, "memorize", "lengths", lengths, m->batch, m->steps)) {
+        return false;
+    }
+    m->position = reel__positions(tape, REEL_SHAPE(1, m->steps));
+    m->length = reel__lengths(tape, REEL_SHAPE(m->batch, 1), lengths, m->steps);
     if (!lengths) {
-        m->length = reel_fill(tape, REEL_SHAPE(m->batch, 1), (double)m->steps);
         return true;
     }
-    m->length = reel__lengths(tape, "memorize", lengths, m->batch, m->steps);
     m->valid = reel_less(m->position, m->length);
     m->values = reel_where(reel_unsqueeze(m->valid, -1), m->values, reel_scalar(tape, 0));
     return m->values.id != 0;
@@ -169,5 +171,5 @@ reel_var reel_coverage_loss(reel_var weights, reel_var mask)
         weights = reel_where(reel_unsqueeze(mask, -1), weights, reel_scalar(tape, 0));
     }
     reel_var before = reel_sub(reel_cumsum(weights, 0), weights);
-    return reel__masked_mean(reel_sum(reel_minimum(weights, before), -1), mask);
+    return reel_masked_mean(reel_sum(reel_minimum(weights, before), -1), mask);
 }

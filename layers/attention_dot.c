@@ -49,9 +49,9 @@ static reel_var hide(reel_var scores, reel_var shown)
 
 static reel_var causal(reel_tape *tape, reel_shape scores)
 {
-    reel_var keys = reel__positions(tape, scores.dim[scores.rank - 1]);
-    reel_var queries = reel__positions(tape, scores.dim[scores.rank - 2]);
-    return reel_less_equal(keys, reel_transpose(queries, 0, 1));
+    reel_var keys = reel__positions(tape, REEL_SHAPE(1, scores.dim[scores.rank - 1]));
+    reel_var queries = reel__positions(tape, REEL_SHAPE(scores.dim[scores.rank - 2], 1));
+    return reel_less_equal(keys, queries);
 }
 
 static reel_var masked(const reel__dot_product *c, reel_var scores)

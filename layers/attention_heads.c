@@ -79,15 +79,14 @@ static reel_var take_lengths(const int32_t *lengths, reel_var in[])
 {
     reel_tape *tape = in[KEY].tape;
     reel_shape shape = reel_shape_of(in[KEY]);
-    reel_var ends =
-        reel__lengths(tape, "multi_head_attention", lengths, shape.dim[1], shape.dim[0]);
-    reel_var valid = reel_less(reel__positions(tape, shape.dim[0]), ends);
-    reel_var by_step = reel_unsqueeze(reel_transpose(valid, 0, 1), -1);
+    reel_var by_step =
+        reel__length_mask(tape, "multi_head_attention", shape.dim[0], shape.dim[1], lengths, 3);
     bool self_attention = in[QUERY].id == in[KEY].id;
     in[KEY] = reel_where(by_step, in[KEY], reel_scalar(tape, 0));
     in[QUERY] = self_attention ? in[KEY] : in[QUERY];
     in[VALUE] = reel_where(by_step, in[VALUE], reel_scalar(tape, 0));
-    return reel_reshape(valid, REEL_SHAPE(shape.dim[1], 1, 1, shape.dim[0]));
+    reel_var by_row = reel_transpose(by_step, 0, 1);
+    return reel_reshape(by_row, REEL_SHAPE(shape.dim[1], 1, 1, shape.dim[0]));
 }
 
 static reel_attended attend(const heads *h, reel_var in[], reel_attention_mask mask)

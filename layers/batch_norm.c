@@ -1,5 +1,5 @@
 /* batch_norm.c: batch normalisation, of sequences with padding too. */
-#include "lengths.h"
+#include "layer.h"
 
 typedef struct {
     reel_tape *tape;

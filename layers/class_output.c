@@ -1,7 +1,7 @@
 /* class_output.c: loss and probabilities of any output for many classes. */
 #include "class_output.h"
 
-#include "lengths.h"
+#include "layer.h"
 
 /* x [..., in] as rows */
 static bool take_rows(const char *layer, reel_class_output output, reel_var *x)
@@ -82,7 +82,7 @@ static reel_var loss(reel_var x, reel_var targets, reel_class_output output, ree
     if (!reel__check_shape(tape, "class_loss", "what the output gave", each, flat)) {
         return reel__poisoned(tape);
     }
-    return reel__masked_mean(each, mask);
+    return reel_masked_mean(each, mask);
 }
 
 reel_var reel_class_loss(reel_var x, reel_var targets, reel_class_output output,

@@ -26,9 +26,9 @@ static reel_var step_tokens(void *self, reel_var tokens, reel_var state[])
     return reel_apply(d->output, reel__step(&d->cell, x, state));
 }
 
-reel_cell reel_token_cell(reel_tape *tape, reel_token_model decoder)
+reel_cell reel__token_cell(reel_tape *tape, const char *layer, reel_token_model decoder)
 {
-    if (!check_decoder(tape, "token_cell", &decoder)) {
+    if (!check_decoder(tape, layer, &decoder)) {
         return (reel_cell){ 0 };
     }
     reel_token_model *d = reel__layer_self(tape, sizeof *d);
@@ -36,6 +36,11 @@ reel_cell reel_token_cell(reel_tape *tape, reel_token_model decoder)
         *d = decoder;
     }
     return reel__wrap_one(tape, d, step_tokens, NULL, decoder.cell);
+}
+
+reel_cell reel_token_cell(reel_tape *tape, reel_token_model decoder)
+{
+    return reel__token_cell(tape, "token_cell", decoder);
 }
 
 /* ---- a decoder that hears itself ------------------------------------------------------------- */

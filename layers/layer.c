@@ -46,3 +46,18 @@ reel_var reel_apply(reel_layer layer, reel_var x)
     }
     return layer.apply(layer.self, x);
 }
+
+bool reel__check_shape(reel_tape *tape, const char *layer, const char *what, reel_var v,
+                       reel_shape expected)
+{
+    if (!reel__check_handle(tape, layer, v)) {
+        return false;
+    }
+    reel_shape shape = reel_shape_of(v);
+    if (!reel_shape_equal(shape, expected)) {
+        reel_fail(tape, REEL_BAD_SHAPE, layer, "%s is %s, expected %s", what,
+                  REEL_SHAPE_TEXT(shape), REEL_SHAPE_TEXT(expected));
+        return false;
+    }
+    return true;
+}

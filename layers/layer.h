@@ -40,6 +40,10 @@ static inline bool reel__check_handle(reel_tape *tape, const char *layer, reel_v
     return tape && reel__resolve(tape, v, layer, &index);
 }
 
+/* False, with the error "mixture: mask is [3], expected [4]" or one of the handle. */
+bool reel__check_shape(reel_tape *, const char *layer, const char *what, reel_var,
+                       reel_shape expected);
+
 /* The parameter NAME.PART. */
 reel_var reel__layer_param(reel_tape *, const char *name, const char *part, reel_shape, reel_init);
 

@@ -1,23 +1,29 @@
-/* lengths.h: masks out of lengths, for what sees a batch row by row. Not installed. */
+/* lengths.h: the lengths of a batch's rows: their check, masks and numbers out of them. Not
+ * installed. */
 #ifndef REEL_LENGTHS_H
 #define REEL_LENGTHS_H
 
 #include "layer.h"
 
-/* [1, count]: 0, 1, 2, …; poisoned when memory is short. */
-reel_var reel__positions(reel_tape *, int64_t count);
+/* False, with the error "ctc: input_lengths[2] = 9 is outside 0 … 8", where one is; `what` names
+ * them. NULL is good. */
+bool reel__check_lengths(reel_tape *, const char *layer, const char *what, const int32_t *lengths,
+                         int64_t batch, int64_t most);
 
-/* [batch, 1]: the lengths as numbers. Poisoned, with "memorize: lengths[1] = 7 is outside 0 …
- * 5", for a length that is out of range. */
-reel_var reel__lengths(reel_tape *, const char *layer, const int32_t *lengths, int64_t batch,
-                       int64_t steps);
+/* A row's length: all of it without lengths. */
+static inline int64_t reel__length_at(const int32_t *lengths, int64_t row, int64_t all)
+{
+    return lengths ? lengths[row] : all;
+}
 
-/* Σ mask·each / Σ mask, or the mean where the mask is absent; 0 where nothing counts. `each` is
- * read as 0 where the mask is 0. */
-reel_var reel__masked_mean(reel_var each, reel_var mask);
+/* [steps, batch, 1, …] of this rank, at least 2: 1 where step < length, else 0. Poisoned, with an
+ * error of `layer`, for a length that is out of range. */
+reel_var reel__length_mask(reel_tape *, const char *layer, int64_t steps, int64_t batch,
+                           const int32_t *lengths, int rank);
 
-/* False, with "mixture: mask is [3], expected [4]". */
-bool reel__check_shape(reel_tape *, const char *layer, const char *what, reel_var,
-                       reel_shape expected);
+/* Of this shape, of as many elements as there are: 0, 1, 2, …; the lengths, unchecked, as numbers,
+ * `all` where they are NULL. Poisoned when memory is short. */
+reel_var reel__positions(reel_tape *, reel_shape);
+reel_var reel__lengths(reel_tape *, reel_shape, const int32_t *lengths, int64_t all);
 
 #endif

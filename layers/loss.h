@@ -2,7 +2,7 @@
 #ifndef REEL_LOSS_H
 #define REEL_LOSS_H
 
-#include "layer.h"
+#include "lengths.h"
 
 /* Mean (0 of nothing), sum or all of the losses; poisoned, with an error of `loss`, for a number
  * that is no reduction. */
@@ -14,16 +14,6 @@ bool reel__check_same_shape(const char *loss, reel_var a, reel_var b);
 
 /* Whether targets are indices of the shape of logits [..., classes] without the classes. */
 bool reel__check_class_targets(const char *loss, reel_var logits, reel_var targets);
-
-/* False, with the error "ctc: input_lengths[2] = 9 is outside 0 … 8", where one is. */
-bool reel__check_lengths(reel_tape *, const char *loss, const char *what, const int32_t *lengths,
-                         int64_t batch, int64_t most);
-
-/* A row's length: all of it without lengths. */
-static inline int64_t reel__length_at(const int32_t *lengths, int64_t row, int64_t all)
-{
-    return lengths ? lengths[row] : all;
-}
 
 /* The labels of a batch, read once and made safe to look up: 0 behind a row's length. */
 typedef struct {

@@ -61,19 +61,6 @@ bool reel__check_class_targets(const char *loss, reel_var logits, reel_var targe
     return false;
 }
 
-bool reel__check_lengths(reel_tape *tape, const char *loss, const char *what,
-                         const int32_t *lengths, int64_t batch, int64_t most)
-{
-    for (int64_t row = 0; lengths && row < batch; row++) {
-        if (lengths[row] < 0 || lengths[row] > most) {
-            reel_fail(tape, REEL_BAD_ARGUMENT, loss, "%s[%lld] = %d is outside 0 … %lld", what,
-                      (long long)row, (int)lengths[row], (long long)most);
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- labels -------------------------------------------------------------------------------- */
 
 static bool check_label(const reel__labels *l, int64_t row, int64_t i, int32_t label)

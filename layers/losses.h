@@ -29,9 +29,10 @@ typedef enum {
 
 /* Σ mask·values / Σ mask, 0 with zero gradient where no position counts. mask [a, b, ...] are the
  * first axes of values [a, b, ..., rest]: positions with mask 0 are left out, NaN and all, other
- * numbers weigh. (masked_mean.c) */
+ * numbers weigh. An absent mask: all count alike. (masked_mean.c) */
 REEL_API reel_var reel_masked_mean(reel_var values, reel_var mask);
-/* [steps, batch]: 1 where step < lengths[row], else 0; each length 0 … steps. */
+/* [steps, batch]: 1 where step < lengths[row], else 0; each length 0 … steps; NULL: all steps.
+ * (lengths.c) */
 REEL_API reel_var reel_length_mask(reel_tape *, int64_t steps, int64_t batch,
                                    const int32_t *lengths);
 

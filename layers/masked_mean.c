@@ -1,5 +1,5 @@
 /* masked_mean.c: means over the positions that count. */
-#include "loss.h"
+#include "layer.h"
 
 #define FAIL(tape, status, ...) reel_fail(tape, status, "masked_mean", __VA_ARGS__)
 
@@ -16,8 +16,13 @@ static reel_var beside(reel_var mask, int rank)
 static bool check(reel_var values, reel_var mask)
 {
     reel_tape *tape = values.tape;
-    if (!reel__check_handle(tape, "masked_mean", values) ||
-        !reel__check_handle(tape, "masked_mean", mask)) {
+    if (!reel__check_handle(tape, "masked_mean", values)) {
+        return false;
+    }
+    if (reel__is_absent(mask)) {
+        return true;
+    }
+    if (!reel__check_handle(tape, "masked_mean", mask)) {
         return false;
     }
     reel_shape all = reel_shape_of(values), shape = reel_shape_of(mask), first = all;
@@ -30,10 +35,19 @@ static bool check(reel_var values, reel_var mask)
     return false;
 }
 
+static reel_var mean_of_all(reel_var values)
+{
+    int64_t count = reel_shape_size(reel_shape_of(values));
+    return reel_scale(reel_sum_all(values), count > 0 ? 1.0 / (double)count : 1.0);
+}
+
 reel_var reel_masked_mean(reel_var values, reel_var mask)
 {
     if (!check(values, mask)) {
         return reel__poisoned(values.tape);
+    }
+    if (reel__is_absent(mask)) {
+        return mean_of_all(values);
     }
     int64_t all = reel_shape_size(reel_shape_of(values)), positions;
     positions = reel_shape_size(reel_shape_of(mask));
@@ -44,30 +58,4 @@ reel_var reel_masked_mean(reel_var values, reel_var mask)
     reel_var total = reel_scale(reel_sum_all(mask), each);
     total = reel_where(reel_equal(total, zero), one, total);
     return reel_div(reel_sum_all(counted), total);
-}
-
-reel_var reel_length_mask(reel_tape *tape, int64_t steps, int64_t batch, const int32_t *lengths)
-{
-    if (steps < 0 || batch < 0 || steps > INT32_MAX || batch > INT32_MAX) {
-        return reel_fail(tape, REEL_BAD_SHAPE, "length_mask", "steps %lld, batch %lld",
-                         (long long)steps, (long long)batch);
-    }
-    if (!tape || !reel__check_lengths(tape, "length_mask", "lengths", lengths, batch, steps)) {
-        return reel__poisoned(tape);
-    }
-    size_t bytes = (size_t)(steps + batch + 1) * sizeof(double);
-    double *step = reel__resize(tape, NULL, 0, bytes), *end = step ? step + steps : NULL;
-    if (!step) {
-        return reel__poisoned(tape);
-    }
-    for (int64_t t = 0; t < steps; t++) {
-        step[t] = (double)t;
-    }
-    for (int64_t row = 0; row < batch; row++) {
-        end[row] = (double)reel__length_at(lengths, row, steps);
-    }
-    reel_var mask = reel_less(reel_input_f64(tape, REEL_SHAPE(steps, 1), step),
-                              reel_input_f64(tape, REEL_SHAPE(1, batch), end));
-    reel__resize(tape, step, bytes, 0);
-    return mask;
 }

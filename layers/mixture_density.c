@@ -1,7 +1,7 @@
 /* mixture_density.c: mixtures of Gaussians read off a layer's output. */
 #include <math.h>
 
-#include "lengths.h"
+#include "layer.h"
 
 #define LOG_2 0.6931471805599453
 #define LOG_2_PI 1.8378770664093453
@@ -124,7 +124,7 @@ reel_var reel_mixture_loss(reel_var raw, reel_var target, reel_mixture_options o
     }
     blank(options.mask, &raw, &target);
     mixture m = take_apart(raw, &options);
-    return reel__masked_mean(nll(&m, target, width_of(&options)), options.mask);
+    return reel_masked_mean(nll(&m, target, width_of(&options)), options.mask);
 }
 
 /* ---- what it says --------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* pack.c: the steps that count, without the padding between them. */
-#include "loss.h"
+#include "lengths.h"
 
 /* The indices, int32, of the steps of [steps·batch] that count; poisoned where memory is short. */
 static reel_var valid_steps(reel_tape *tape, const int32_t *lengths, int64_t batch, int64_t steps,

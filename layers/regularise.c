@@ -1,35 +1,19 @@
 /* regularise.c: penalties on outputs along time. */
-#include "loss.h"
+#include "lengths.h"
 
-/* The mean of v² over the steps that count; lengths of v's own steps, `less` fewer than given. */
+/* The mean of v² over the steps that count; v lacks the first `missing` steps, which the lengths
+ * include. */
 static reel_var mean_square(const char *name, reel_var v, double factor, const int32_t *lengths,
-                            int32_t less)
+                            int64_t missing)
 {
     reel_shape shape = reel_shape_of(v);
-    reel_var square = reel_square(v);
-    if (!lengths) {
-        return reel_scale(reel_mean_all(square), factor);
+    reel_var mask = { 0 };
+    if (lengths) {
+        int64_t steps = missing + shape.dim[0];
+        mask = reel__length_mask(v.tape, name, steps, shape.dim[1], lengths, 2);
+        mask = missing > 0 ? reel_slice(mask, 0, missing, steps) : mask;
     }
-    double counted = 0;
-    int64_t batch = shape.dim[1];
-    size_t bytes = (size_t)batch * sizeof(double);
-    double *ends = bytes ? reel__resize(v.tape, NULL, 0, bytes) : NULL;
-    if (!reel__check_lengths(v.tape, name, "lengths", lengths, batch, shape.dim[0] + less) ||
-        (bytes && !ends)) {
-        reel__resize(v.tape, ends, ends ? bytes : 0, 0);
-        return reel__poisoned(v.tape);
-    }
-    for (int64_t row = 0; row < batch; row++) {
-        ends[row] = lengths[row] > less ? lengths[row] - less : 0;
-        counted += ends[row];
-    }
-    reel_var end = reel_input_f64(v.tape, REEL_SHAPE(1, batch, 1), ends);
-    reel__resize(v.tape, ends, bytes, 0);
-    reel_var ones = reel_fill(v.tape, REEL_SHAPE(shape.dim[0], 1, 1), 1);
-    reel_var valid = reel_less_equal(reel_cumsum(ones, 0), end);
-    reel_var total = reel_sum_all(reel_where(valid, square, reel_scalar(v.tape, 0)));
-    double numbers = counted * (double)shape.dim[2];
-    return reel_scale(total, numbers > 0 ? factor / numbers : 0);
+    return reel_scale(reel_masked_mean(reel_square(v), mask), factor);
 }
 
 static bool is_sequence(const char *name, reel_var h)

@@ -1,5 +1,6 @@
 /* rollout.c: what comes into a run of a cell over time. */
 #include "rollout.h"
+#include "lengths.h"
 
 #define FAIL(r, status, ...) (reel_fail((r)->tape, status, (r)->name, __VA_ARGS__), false)
 
@@ -78,44 +79,14 @@ static bool take_resets(reel__rollout *r, reel_var resets)
     return true;
 }
 
-static bool check_lengths(reel__rollout *r, const int32_t *lengths)
-{
-    for (int64_t row = 0; row < r->batch; row++) {
-        if (lengths[row] < 0 || lengths[row] > r->steps) {
-            return FAIL(r, REEL_BAD_ARGUMENT, "lengths[%lld] = %d is outside 0 … %lld",
-                        (long long)row, (int)lengths[row], (long long)r->steps);
-        }
-    }
-    return true;
-}
-
-/* [steps, batch, 1]: 1 where step < length, from two small leaves. */
 static bool take_lengths(reel__rollout *r, const int32_t *lengths)
 {
     if (!lengths) {
         return true;
     }
-    if (!check_lengths(r, lengths)) {
-        return false;
-    }
-    size_t bytes = (size_t)(r->steps + r->batch) * sizeof(double);
-    double *numbers = bytes ? reel__resize(r->tape, NULL, 0, bytes) : NULL;
-    if (bytes && !numbers) {
-        return false;
-    }
-    double *step = numbers, *length = numbers ? numbers + r->steps : NULL;
-    for (int64_t t = 0; t < r->steps; t++) {
-        step[t] = (double)t;
-    }
-    for (int64_t row = 0; row < r->batch; row++) {
-        length[row] = lengths[row];
-    }
-    reel_var steps = reel_input_f64(r->tape, REEL_SHAPE(r->steps, 1, 1), step);
-    reel_var ends = reel_input_f64(r->tape, REEL_SHAPE(1, r->batch, 1), length);
-    r->mask = reel_less(steps, ends);
+    r->mask = reel__length_mask(r->tape, r->name, r->steps, r->batch, lengths, 3);
     r->x = reel_where(r->mask, r->x, r->zero);
-    reel__resize(r->tape, numbers, bytes, 0);
-    return true;
+    return r->mask.id != 0;
 }
 
 bool reel__rollout_begin(reel__rollout *r, const reel_unroll_options *options)

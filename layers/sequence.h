@@ -72,6 +72,7 @@ typedef struct {
     int states;
     reel_var row[REEL_MAX_STATES];
 } reel_learned_state;
+/* site: reel_learned_state (it ? it->row[0].tape : NULL) */
 REEL_API reel_learned_state reel_learned_state_new(reel_tape *, const char *name, reel_cell);
 /* The same row for the whole batch, [batch, width[k]], as reel_unroll's .initial. */
 REEL_API reel_status reel_learned_state_rows(const reel_learned_state *, int64_t batch,
@@ -162,8 +163,10 @@ typedef struct {
  * gradient; what the decoder makes of it has. */
 REEL_API reel_rollout reel_unroll_tokens(reel_token_model, reel_var tokens, reel_teaching_options);
 
-/* One step for whoever decodes: a cell whose x are tokens, int32 [batch], and whose output are logits.
- * It keeps the states of decoder.cell: reorder them as you like between steps. */
+/* One step for a loop of one's own: a cell whose x are tokens, int32 [batch], and whose output are
+ * logits. It keeps the states of decoder.cell: reorder them as you like between steps. Greedy, beam
+ * and sampled search take the same step as reel_cell_decoder (train/decode.h), which may have states
+ * of any shapes besides. */
 REEL_API reel_cell reel_token_cell(reel_tape *, reel_token_model);
 
 /* How the ratio of gold tokens falls with the update i (Bengio et al. 2015). */

@@ -25,9 +25,10 @@ extern "C" {
 /* ---- wrapping (wrap.c) ---------------------------------------------------------------------- */
 
 /* `outer` as a cell that steps `n` inner ones: a beginning of a sequence reaches those, after `begin`
- * (may be NULL) was told. For wrappers of a program's own; all below are made by it. Without it a
+ * (may be NULL) was told with outer.self. For wrappers of a program's own; all below are made by it. Without it a
  * wrapper works as well, but masks inside it last until the rewind. */
-REEL_API reel_cell reel_wrap(reel_tape *, reel_cell outer, void (*begin)(void *self), int n,
+typedef void (*reel_begin_fn)(void *self);
+REEL_API reel_cell reel_wrap(reel_tape *, reel_cell outer, reel_begin_fn begin, int n,
                              const reel_cell inner[]);
 
 /* What the cell and those in it keep for one sequence is made anew at the next step. */
@@ -58,7 +59,7 @@ REEL_API reel_cell reel_update_dropout(reel_tape *, reel_cell, const char *name,
                                        reel_update_dropout_options);
 
 /* DropConnect on a matrix of the cell, one mask a sequence for all rows of the batch (Wan et al. 2013;
- * Merity et al. 2018 on the recurrent one): `name` is "W_h" in the built-in cells; a program's cell
+ * Merity et al. 2018 on the recurrent one): `name` is "W_h" in the built-in cells that have one; a program's cell
  * says reel_probe(W, "W_h") where it uses its own. */
 REEL_API reel_cell reel_weight_drop(reel_tape *, reel_cell, const char *name, double p);
 

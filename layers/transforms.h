@@ -56,7 +56,7 @@ REEL_API reel_status reel_batch_norm_update(reel_layer);
 
 /* x [steps, batch, ...] with zeros, and zero gradient, from each row's length on; lengths
  * [batch], each 0 … steps. Before a convolution it keeps padding out of a sequence's end.
- * (mask_steps.c) */
+ * (lengths.c) */
 REEL_API reel_var reel_mask_steps(reel_var x, const int32_t *lengths);
 
 /* ---- convolution and pooling over time (convolution.c, pooling.c) --------------------------- */

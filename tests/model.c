@@ -67,7 +67,7 @@ Test(model, layers_give_kerass_shapes)
     expect_shape(reel_sequential(t, REEL_GRU(5, .return_sequences = true)), x, REEL_SHAPE(2, 6, 5));
     expect_shape(reel_sequential(t, REEL_BIDIRECTIONAL(REEL_RNN(5))), x, REEL_SHAPE(2, 10));
     expect_shape(reel_sequential(t, REEL_BIDIRECTIONAL(REEL_LSTM(5, .return_sequences = true),
-                                                       .merge = REEL_BOTH_SUM)),
+                                                       .merge = REEL_MERGE_SUM)),
                  x, REEL_SHAPE(2, 6, 5));
     expect_shape(reel_sequential(t, REEL_EMBEDDING(5, 4), REEL_LSTM(3)), s, REEL_SHAPE(2, 3));
     expect_shape(reel_sequential(t, REEL_EMBEDDING(5, 4), REEL_FLATTEN()), s, REEL_SHAPE(2, 12));

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "graph/tape.h"
-#include "reel.h"
+#include "support/failing_memory.h"
 
 enum { STEPS = 70, BATCH = 1, WIDTH = 24, LAYERS = 3 };
 
@@ -203,27 +203,6 @@ Test(planner_stacks, no_loop_has_a_partner_on_one_thread)
 
 /* ---- out of memory ----------------------------------------------------------------------------- */
 
-typedef struct {
-    long calls, fail_at;
-    size_t held;
-} failing_memory;
-
-static void *resize(void *self, void *old, size_t old_size, size_t new_size)
-{
-    failing_memory *memory = self;
-    if (new_size == 0) {
-        memory->held -= old ? old_size : 0;
-        free(old);
-        return NULL;
-    }
-    if (memory->calls++ == memory->fail_at) {
-        return NULL;
-    }
-    void *block = realloc(old, new_size);
-    memory->held += block ? new_size - old_size : 0;
-    return block;
-}
-
 static double read_loss(reel_tape *t)
 {
     reel_rewind(t);
@@ -236,8 +215,11 @@ Test(planner_stacks, a_failed_allocation_in_a_pair_is_an_error_and_nothing_is_lo
     long pairs = 0;
     for (long fail_at = 0; reached; fail_at += fail_at < 100 ? 7 : 3) {
         failing_memory memory = { .fail_at = -1 };
-        reel_tape *t = reel_tape_new((reel_tape_options){
-            .dtype = REEL_F64, .seed = 1, .threads = 2, .allocator = { resize, &memory } });
+        reel_tape *t =
+            reel_tape_new((reel_tape_options){ .dtype = REEL_F64,
+                                               .seed = 1,
+                                               .threads = 2,
+                                               .allocator = { failing_memory_resize, &memory } });
         reel_var x = reel_param(t, "x", REEL_SHAPE(STEPS, BATCH, WIDTH), reel_normal(0, 1));
         reel_var loss = reel_mean_all(reel_square(stack(t, x)));
         reel_backward(loss);

@@ -3,30 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "reel.h"
-
-typedef struct {
-    long calls, fail_at; /* requests so far; the one to refuse, -1 for none */
-    size_t held;         /* bytes */
-} failing_memory;
-
-static void *resize(void *self, void *old, size_t old_size, size_t new_size)
-{
-    failing_memory *memory = self;
-    if (new_size == 0) {
-        memory->held -= old ? old_size : 0;
-        free(old);
-        return NULL;
-    }
-    if (memory->calls++ == memory->fail_at) {
-        return NULL;
-    }
-    void *block = realloc(old, new_size);
-    if (block) {
-        memory->held += new_size - old_size;
-    }
-    return block;
-}
+#include "support/failing_memory.h"
 
 enum { STEPS = 5, BATCH = 2, IN = 3, HIDDEN = 4 };
 
@@ -65,8 +42,8 @@ static void work(reel_tape *t)
 static bool run(long fail_at)
 {
     failing_memory memory = { .fail_at = fail_at };
-    reel_tape *t = reel_tape_new(
-        (reel_tape_options){ .seed = 1, .threads = 1, .allocator = { resize, &memory } });
+    reel_tape *t = reel_tape_new((reel_tape_options){
+        .seed = 1, .threads = 1, .allocator = { failing_memory_resize, &memory } });
     if (t) {
         work(t);
         bool refused = fail_at >= 0 && memory.calls > fail_at;

@@ -5,29 +5,7 @@
 #include <stdlib.h>
 
 #include "support/decoder.h"
-
-typedef struct {
-    long calls, fail_at; /* requests so far; the one to refuse, -1 for none */
-    size_t held;         /* bytes */
-} failing_memory;
-
-static void *resize(void *self, void *old, size_t old_size, size_t new_size)
-{
-    failing_memory *memory = self;
-    if (new_size == 0) {
-        memory->held -= old ? old_size : 0;
-        free(old);
-        return NULL;
-    }
-    if (memory->calls++ == memory->fail_at) {
-        return NULL;
-    }
-    void *block = realloc(old, new_size);
-    if (block) {
-        memory->held += new_size - old_size;
-    }
-    return block;
-}
+#include "support/failing_memory.h"
 
 /* ---- what is run --------------------------------------------------------------------------- */
 
@@ -66,8 +44,11 @@ static void decoding(reel_tape *t)
 static bool run(void (*program)(reel_tape *), long fail_at)
 {
     failing_memory memory = { .fail_at = fail_at };
-    reel_tape *t = reel_tape_new((reel_tape_options){
-        .dtype = REEL_F64, .seed = 1, .threads = 1, .allocator = { resize, &memory } });
+    reel_tape *t =
+        reel_tape_new((reel_tape_options){ .dtype = REEL_F64,
+                                           .seed = 1,
+                                           .threads = 1,
+                                           .allocator = { failing_memory_resize, &memory } });
     bool refused = true;
     if (t) {
         program(t);

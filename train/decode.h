@@ -43,8 +43,9 @@ typedef struct {
     int alignment;
 } reel_decoder;
 
-/* Embedding of the last token, the cell, the output layer; its states are the cell's. Lives as long as
- * the tape. */
+/* Embedding of the last token, the cell, the output layer: the step of reel_token_cell
+ * (layers/sequence.h), which a loop of one's own takes, for the searches below. Its states are the
+ * cell's; it lives as long as the tape. A part that is missing is an error, and there is no step. */
 REEL_API reel_decoder reel_cell_decoder(reel_tape *, reel_layer embedding, reel_cell,
                                         reel_layer output);
 

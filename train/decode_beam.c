@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../layers/loss.h"
+#include "../layers/lengths.h"
 #include "decoding.h"
 
 /* One way to go on: with `token` after `row`. */

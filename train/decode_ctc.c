@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../layers/loss.h"
+#include "../layers/lengths.h"
 #include "decoding.h"
 
 /* log-probabilities of a batch on the host */

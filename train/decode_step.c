@@ -2,42 +2,21 @@
 #include <math.h>
 #include <string.h>
 
-#include "../layers/loss.h"
+#include "../layers/lengths.h"
+#include "../layers/wrap.h"
 #include "decoding.h"
 
 #define FAIL(d, status, ...) (reel_fail((d)->tape, status, (d)->name, __VA_ARGS__), false)
 
 /* ---- an embedding, a cell and an output layer as a decoder --------------------------------- */
 
-typedef struct {
-    reel_layer embedding, output;
-    reel_cell cell;
-} cell_decoder;
-
-static reel_var step_of_cell(void *self, reel_var tokens, reel_var state[])
-{
-    const cell_decoder *c = self;
-    reel_var x = reel_apply(c->embedding, tokens);
-    return reel_apply(c->output, c->cell.step(c->cell.self, x, state));
-}
-
 reel_decoder reel_cell_decoder(reel_tape *tape, reel_layer embedding, reel_cell cell,
                                reel_layer output)
 {
-    if (!cell.step || !embedding.apply || !output.apply) {
-        reel_fail(tape, REEL_BAD_ARGUMENT, "cell_decoder", "%s has no function",
-                  !cell.step         ? "the cell"
-                  : !embedding.apply ? "the embedding"
-                                     : "the output");
-        return (reel_decoder){ 0 };
-    }
-    cell_decoder *self = reel__layer_self(tape, sizeof *self);
-    if (!self) {
-        return (reel_decoder){ 0 };
-    }
-    *self = (cell_decoder){ embedding, output, cell };
-    reel_decoder decoder = { .self = self, .step = step_of_cell, .states = cell.states };
-    memcpy(decoder.width, cell.width, sizeof decoder.width);
+    reel_token_model model = { .embedding = embedding, .cell = cell, .output = output };
+    reel_cell step = reel__token_cell(tape, "cell_decoder", model);
+    reel_decoder decoder = { .self = step.self, .step = step.step, .states = step.states };
+    memcpy(decoder.width, step.width, sizeof decoder.width);
     return decoder;
 }
 

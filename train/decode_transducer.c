@@ -6,7 +6,7 @@
  * two networks are one decoder, with the row's encoder output as the last state. */
 #include <string.h>
 
-#include "../layers/loss.h"
+#include "../layers/lengths.h"
 #include "decoding.h"
 
 typedef struct {

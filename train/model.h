@@ -48,9 +48,6 @@ typedef enum {
     REEL_LAYER_KINDS
 } reel_layer_kind;
 
-/* How the outputs of both directions become one. */
-typedef enum { REEL_BOTH_CONCAT, REEL_BOTH_SUM, REEL_BOTH_MUL, REEL_BOTH_MEAN } reel_both;
-
 /* What the macros below make; each says which fields it reads. All read .name and .input. */
 typedef struct reel_layer_spec {
     reel_layer_kind kind;
@@ -70,7 +67,7 @@ typedef struct reel_layer_spec {
     double dropout;             /* on the inputs of a recurrent layer, while training */
     double epsilon;             /* of layer norm; 0: 1e-5 */
     bool mask_zero;             /* of the embedding: symbol 0 has the vector zero */
-    reel_both merge;            /* of the bidirectional layer */
+    reel_merge merge;           /* of the bidirectional layer; not REEL_MERGE_SEPARATE */
     reel_cell (*cell)(reel_tape *, const char *name, int64_t in, void *self);
     reel_var (*function)(void *self, reel_var x);
     void *self; /* of .cell and .function */

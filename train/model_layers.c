@@ -1,5 +1,5 @@
 /* model_layers.c: the layers of sequential models: what each needs, makes and records. */
-#include "../layers/layer.h"
+#include "../layers/rollout.h"
 #include "training.h"
 
 typedef struct {
@@ -174,7 +174,7 @@ static bool check_bidirectional(reel_tape *tape, const reel_layer_spec *spec, co
                   name);
         return false;
     }
-    if ((unsigned)spec->merge > REEL_BOTH_MEAN) {
+    if ((unsigned)spec->merge >= REEL_MERGE_SEPARATE) {
         reel_fail(tape, REEL_BAD_ARGUMENT, "Bidirectional", "%s: there is no merge %d", name,
                   (int)spec->merge);
         return false;
@@ -195,20 +195,6 @@ static bool make_bidirectional(reel__model_layer *layer, reel__signal in)
     return layer->cell.step && layer->backward.step;
 }
 
-static reel_var merge(reel_both how, reel_var a, reel_var b)
-{
-    switch (how) {
-    case REEL_BOTH_SUM:
-        return reel_add(a, b);
-    case REEL_BOTH_MUL:
-        return reel_mul(a, b);
-    case REEL_BOTH_MEAN:
-        return reel_scale(reel_add(a, b), 0.5);
-    default:
-        return reel_concat(-1, a, b);
-    }
-}
-
 static reel__signal apply_bidirectional(const reel__model_layer *layer, reel__signal in)
 {
     if (!needs_steps(layer, in)) {
@@ -216,7 +202,7 @@ static reel__signal apply_bidirectional(const reel__model_layer *layer, reel__si
     }
     reel_var forward = run_cell(layer->inner, layer->cell, in, false);
     reel_var backward = run_cell(layer->inner, layer->backward, in, true);
-    return after_cell(layer->inner, in, merge(layer->spec.merge, forward, backward));
+    return after_cell(layer->inner, in, reel__merge(layer->spec.merge, forward, backward));
 }
 
 /* ---- a layer at each step ------------------------------------------------------------------ */
