@@ -109,22 +109,6 @@ uint16_t reel__file_index(reel_tape *t, const char *file)
     return (uint16_t)t->files.count++;
 }
 
-reel_tape *reel_here_tape(reel_tape *t, const char *file, int line)
-{
-    if (t) {
-        t->site_file = reel__file_index(t, file);
-        t->site_line = line;
-        t->error.fresh = false;
-    }
-    return t;
-}
-
-reel_var reel_here(reel_var v, const char *file, int line)
-{
-    reel_here_tape(v.tape, file, line);
-    return v;
-}
-
 void reel__stamp(reel_tape *t, uint16_t file, int32_t line)
 {
     for (; t->stamped < t->nodes.count; t->stamped++) {
@@ -133,6 +117,33 @@ void reel__stamp(reel_tape *t, uint16_t file, int32_t line)
             node->line = line;
             node->file = file;
         }
+    }
+}
+
+/* Calls may lie in one another: a function of the program that a call runs makes calls of its own. */
+reel_site reel_enter(reel_tape *t, const char *file, int line)
+{
+    reel_site before = { 0 };
+    if (t) {
+        before = (reel_site){ t->site_file, t->unplaced, t->site_line };
+        t->site_file = reel__file_index(t, file);
+        t->site_line = line;
+        t->unplaced = false;
+        t->error.fresh = false;
+        t->nested++;
+    }
+    return before;
+}
+
+void reel_leave(reel_tape *t, reel_site before)
+{
+    if (t) {
+        reel__stamp(t, t->site_file, t->site_line);
+        t->nested--;
+        t->site_file = before.file;
+        t->site_line = before.line;
+        t->unplaced = before.unplaced;
+        t->error.fresh = t->error.fresh && t->error.file == NULL;
     }
 }
 

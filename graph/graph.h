@@ -174,8 +174,13 @@ REEL_API bool reel_is_training(const reel_tape *);
 
 /* Used by the macros that note the caller's file and line; not for programs. */
 REEL_API reel_var reel_located(reel_var, const char *file, int line);
-REEL_API reel_var reel_here(reel_var, const char *file, int line);
-REEL_API reel_tape *reel_here_tape(reel_tape *, const char *file, int line);
+typedef struct {
+    uint16_t file;
+    bool unplaced;
+    int32_t line;
+} reel_site;
+REEL_API reel_site reel_enter(reel_tape *, const char *file, int line); /* the site before */
+REEL_API void reel_leave(reel_tape *, reel_site before);
 
 /* ---- leaves -------------------------------------------------------------------------------- */
 

@@ -132,7 +132,7 @@ void reel_rewind(reel_tape *t)
     t->pending.count = t->kept.count = t->aliases.count = 0;
     t->marks.count = 1;
     t->mark = t->stamped = 0;
-    t->site_line = 0;
+    reel__forget_site(t);
     t->hash = 0;
     t->retain = false;
     reel__forget_plan(t);

@@ -11,7 +11,6 @@ reel_shape reel_shape_of(reel_var v)
     if (v.tape == NULL || !reel__resolve(v.tape, v, "shape_of", &index)) {
         return (reel_shape){ .rank = -1 };
     }
-    reel__forget_site(v.tape);
     return reel__shape_entry_of(v.tape, index)->shape;
 }
 

@@ -48,7 +48,7 @@ typedef struct reel_attention {
     int64_t width[REEL_ATTENTION_STATES]; /* state[k] is [batch, width[k]]; 0: the memory's steps */
 } reel_attention;
 
-/* Dies at the rewind, as its handles do. */
+/* Dies at the rewind, as its handles do. */ /* site: reel_memory it.values.tape */
 struct reel_memory {
     reel_attention attention;
     int64_t batch, steps, width;
@@ -186,13 +186,6 @@ typedef struct {
 
 /* The cell lives until the rewind, as the memory's handles do; the inner one stays. */
 REEL_API reel_cell reel_attention_cell(reel_cell inner, reel_memory, reel_attention_cell_options);
-
-/* The same, called from there: how errors get to name the caller's line. */
-REEL_API reel_cell reel_attention_cell_at(const char *file, int line, reel_cell inner, reel_memory,
-                                          reel_attention_cell_options);
-#ifndef REEL_NO_SITES
-#define reel_attention_cell(...) reel_attention_cell_at(__FILE__, __LINE__, __VA_ARGS__)
-#endif
 
 /* ---- sequences of queries (attention_dot.c, attention_heads.c) ------------------------------ */
 

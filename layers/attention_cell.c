@@ -122,10 +122,3 @@ reel_cell reel_attention_cell(reel_cell inner, reel_memory memory,
     set_widths(c, cell.width);
     return cell;
 }
-
-reel_cell reel_attention_cell_at(const char *file, int line, reel_cell inner, reel_memory memory,
-                                 reel_attention_cell_options options)
-{
-    reel_here(memory.values, file, line);
-    return reel_attention_cell(inner, memory, options);
-}

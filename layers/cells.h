@@ -215,13 +215,6 @@ REEL_API reel_cell reel_linear(reel_tape *, reel_linear_cell);
  * other. Numbers agree up to rounding. */
 REEL_API reel_rollout reel_unroll_parallel(reel_cell, reel_var x, reel_unroll_options);
 
-/* The same, called from there: how errors get to name the caller's line. */
-REEL_API reel_rollout reel_unroll_parallel_at(const char *file, int line, reel_cell, reel_var x,
-                                              reel_unroll_options);
-#ifndef REEL_NO_SITES
-#define reel_unroll_parallel(...) reel_unroll_parallel_at(__FILE__, __LINE__, __VA_ARGS__)
-#endif
-
 /* Simple recurrent unit (Lei et al. 2018):
  *
  *     [u f r s] = x·W_x;  s is x itself where in is hidden

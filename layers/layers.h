@@ -152,13 +152,6 @@ typedef struct {
  * outputs are [0, batch, width]. */
 REEL_API reel_rollout reel_unroll(reel_cell, reel_var x, reel_unroll_options);
 
-/* The same, called from there: how errors get to name the caller's line. */
-REEL_API reel_rollout reel_unroll_at(const char *file, int line, reel_cell, reel_var x,
-                                     reel_unroll_options);
-#ifndef REEL_NO_SITES
-#define reel_unroll(...) reel_unroll_at(__FILE__, __LINE__, __VA_ARGS__)
-#endif
-
 /* ---- layers -------------------------------------------------------------------------------- */
 
 /* A function of one variable together with its parameters; a program makes its own likewise. */

@@ -191,12 +191,3 @@ reel_rollout reel_unroll_parallel(reel_cell cell, reel_var x, reel_unroll_option
     x.tape->nested--;
     return out;
 }
-
-reel_rollout reel_unroll_parallel_at(const char *file, int line, reel_cell cell, reel_var x,
-                                     reel_unroll_options options)
-{
-    reel_here(x, file, line);
-    reel_rollout out = reel_unroll_parallel(cell, x, options);
-    out.outputs = reel_located(out.outputs, file, line);
-    return out;
-}

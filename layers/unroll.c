@@ -279,12 +279,3 @@ reel_rollout reel_unroll(reel_cell cell, reel_var x, reel_unroll_options options
     x.tape->nested--;
     return out;
 }
-
-reel_rollout reel_unroll_at(const char *file, int line, reel_cell cell, reel_var x,
-                            reel_unroll_options options)
-{
-    reel_here(x, file, line);
-    reel_rollout out = reel_unroll(cell, x, options);
-    out.outputs = reel_located(out.outputs, file, line);
-    return out;
-}

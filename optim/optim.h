@@ -186,6 +186,8 @@ REEL_API const char *reel_optimizer_known(size_t i); /* name i; NULL behind the 
  * returns the norm that tells, and sets such gradients to zero; reel_find_nan names where they came
  * up. */
 REEL_API reel_status reel_optimizer_step(reel_optimizer *);
+REEL_API reel_tape *reel_optimizer_tape(const reel_optimizer *); /* NULL for NULL */
+/* site: reel_optimizer reel_optimizer_tape(it) */
 REEL_API double reel_optimizer_lr(const reel_optimizer *);            /* NAN for NULL */
 REEL_API reel_status reel_optimizer_set_lr(reel_optimizer *, double); /* ≥ 0, finite */
 REEL_API const char *reel_optimizer_name(const reel_optimizer *);     /* "adam"; NULL for NULL */

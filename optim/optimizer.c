@@ -84,6 +84,11 @@ bool reel__optimizer_usable(const reel_optimizer *optimizer, const char *caller)
     return optimizer && optimizer->rule && reel_tape_status(optimizer->tape) == REEL_OK;
 }
 
+reel_tape *reel_optimizer_tape(const reel_optimizer *optimizer)
+{
+    return optimizer ? optimizer->tape : NULL;
+}
+
 double reel_optimizer_lr(const reel_optimizer *optimizer)
 {
     return optimizer ? optimizer->lr : NAN;

@@ -171,8 +171,6 @@ bool reel__decode_open(reel__decoding *d, const reel_var initial[])
     }
     reel__decode_call_begins(d->tape);
     d->training = reel_is_training(d->tape);
-    d->site_file = d->tape->site_file;
-    d->site_line = d->tape->site_line;
     d->opened = true;
     set_defaults(&d->options);
     if (!check_options(d) || !check_decoder(d)) {

@@ -154,8 +154,6 @@ bool reel__decode_evaluate(reel__decoding *d)
 {
     reel_var state[REEL_MAX_STATES] = { { 0 } };
     reel_rewind(d->tape);
-    d->tape->site_file = d->site_file; /* a rewind ends a call, but not ours */
-    d->tape->site_line = d->site_line;
     for (int k = 0; k < d->decoder.states; k++) {
         state[k] = state_leaf(d, &d->state[k]);
     }

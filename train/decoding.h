@@ -39,8 +39,6 @@ typedef struct {
     reel__list alignments;      /* double [steps, rows, source] */
     reel__arena arena;          /* everything but the lists */
     bool training;              /* to be restored */
-    uint16_t site_file;         /* where the caller stands */
-    int32_t site_line;
     bool opened;
 } reel__decoding;
 

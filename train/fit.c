@@ -42,7 +42,7 @@ static bool train_batch(reel_model *m, const char *op, const reel__slice *slice,
                         double *loss)
 {
     reel__step step;
-    reel__model_rewind(m);
+    reel_rewind(m->tape);
     if (!reel__batch_loss(m, op, slice, &step)) {
         return false;
     }

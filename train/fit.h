@@ -245,22 +245,8 @@ REEL_API reel_shape reel_predict_shape(reel_model *, reel_data x);
 /* One update; returns the loss before it, NAN with an error. */
 REEL_API double reel_train_on_batch(reel_model *, reel_data x, reel_data y);
 
-/* Used by the macros that note the caller's file and line; not for programs. */
-REEL_API reel_model *reel_here_model(reel_model *, const char *file, int line);
-
 #ifdef __cplusplus
 }
-#endif
-
-#ifndef REEL_NO_SITES
-#define reel_compile(m, ...) (reel_compile)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
-#define reel_fit(m, ...) (reel_fit)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
-#define reel_evaluate(m, ...) (reel_evaluate)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
-#define reel_predict(m, ...) (reel_predict)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
-#define reel_predict_f64(m, ...)                                                                   \
-    (reel_predict_f64)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
-#define reel_train_on_batch(m, ...)                                                                \
-    (reel_train_on_batch)(reel_here_model((m), __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #endif

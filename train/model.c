@@ -142,14 +142,6 @@ reel_tape *reel_model_tape(const reel_model *model)
     return model ? model->tape : NULL;
 }
 
-reel_model *reel_here_model(reel_model *model, const char *file, int line)
-{
-    if (model) {
-        reel_here_tape(model->tape, file, line);
-    }
-    return model;
-}
-
 bool reel__model_ready(reel_model *model, const char *op)
 {
     if (!model) {
@@ -159,16 +151,6 @@ bool reel__model_ready(reel_model *model, const char *op)
         reel_fail(model->tape, REEL_BAD_ARGUMENT, op, "call reel_compile before");
     }
     return reel_tape_status(model->tape) == REEL_OK;
-}
-
-void reel__model_rewind(reel_model *model)
-{
-    reel_tape *tape = model->tape;
-    uint16_t file = tape->site_file;
-    int32_t line = tape->site_line;
-    reel_rewind(tape);
-    tape->site_file = file;
-    tape->site_line = tape->nested > 0 ? line : 0;
 }
 
 /* ---- forward ------------------------------------------------------------------------------- */

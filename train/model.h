@@ -120,7 +120,7 @@ typedef struct reel_layer_spec {
 
 /* The layers are copied. NULL, with a message on the tape, for a layer that cannot be. */
 REEL_API reel_model *reel_sequential_n(reel_tape *, int n, const reel_layer_spec layers[]);
-REEL_API reel_tape *reel_model_tape(const reel_model *);
+REEL_API reel_tape *reel_model_tape(const reel_model *); /* site: reel_model reel_model_tape(it) */
 
 /* A batch as the tape sees it. */
 typedef struct {
@@ -162,7 +162,7 @@ REEL_API reel_status reel_plot_model(reel_model *, const char *path);
 
 #ifndef __cplusplus
 #define reel_sequential(tape, ...)                                                                 \
-    reel_sequential_n(reel_here_tape((tape), __FILE__, __LINE__),                                  \
+    reel_sequential_n((tape),                                                                      \
                       (int)(sizeof((reel_layer_spec[]){ __VA_ARGS__ }) / sizeof(reel_layer_spec)), \
                       (const reel_layer_spec[]){ __VA_ARGS__ })
 #else

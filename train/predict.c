@@ -103,7 +103,7 @@ static bool check_room(reel_model *model, const reel__step *step, const reel__sl
 static bool predict_batch(reel_model *model, const reel__slice *s, const target *to)
 {
     reel__step step;
-    reel__model_rewind(model);
+    reel_rewind(model->tape);
     if (!reel__batch_outputs(model, "predict", s, &step) || !check_room(model, &step, s, to)) {
         return false;
     }
@@ -168,7 +168,7 @@ reel_shape reel_predict_shape(reel_model *model, reel_data x)
     if (!model || !ready_for(model, x, true)) {
         return out;
     }
-    reel__model_rewind(model);
+    reel_rewind(model->tape);
     if (reel__batch_outputs(model, "predict", &one, &step)) {
         reel_shape shape = reel_shape_of(step.output.v);
         out = shape;
@@ -177,6 +177,6 @@ reel_shape reel_predict_shape(reel_model *model, reel_data x)
         }
         out.dim[0] = reel_data_rows(x);
     }
-    reel__model_rewind(model);
+    reel_rewind(model->tape);
     return out;
 }

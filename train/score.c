@@ -135,7 +135,7 @@ bool reel__score_all(reel_model *model, const char *op, reel__slice slice, int64
     for (; good && slice.begin < end; slice.begin += batch_size) {
         reel__step step;
         slice.rows = end - slice.begin < batch_size ? end - slice.begin : batch_size;
-        reel__model_rewind(model);
+        reel_rewind(model->tape);
         good = reel__batch_loss(model, op, &slice, &step);
         if (good && model->metrics && !step.own_loss) {
             reel_keep(step.output.v);
@@ -143,6 +143,6 @@ bool reel__score_all(reel_model *model, const char *op, reel__slice slice, int64
         good = good && reel__score_add(model, score, &step);
     }
     reel_set_training(model->tape, training);
-    reel__model_rewind(model);
+    reel_rewind(model->tape);
     return good;
 }

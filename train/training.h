@@ -105,8 +105,6 @@ struct reel_model {
 };
 
 bool reel__model_ready(reel_model *, const char *op); /* false for NULL; error unless compiled */
-/* reel_rewind, after which errors are still at the line of the call in progress. */
-void reel__model_rewind(reel_model *);
 /* The outputs for a batch whose x is recorded. */
 reel__signal reel__model_forward(reel_model *, reel_batch *, bool symbols);
 bool reel__data_is_sequence(reel_data);
