@@ -1,9 +1,9 @@
-/* onnx_model.c: loads an ONNX model, checks that it can be run, and runs it node by node. */
+/* onnx_model.c: loads an ONNX model and checks that it can be run. */
 #include "onnx.h"
 
 #include "../graph/op.h"
 
-static const char loads[] = "onnx_load", runs[] = "onnx_run";
+static const char loads[] = "onnx_load";
 
 #ifdef REEL_HAVE_PROTOBUF_C
 #include <stdarg.h>
@@ -12,13 +12,7 @@ static const char loads[] = "onnx_load", runs[] = "onnx_run";
 
 #include "onnx_model.h"
 
-typedef struct reel__onnx_slot {
-    const char *name; /* NULL: free */
-    reel__onnx_value value;
-    bool lasts;        /* an initialiser: known before the first node */
-    uint32_t producer; /* the node it comes from, plus 1; 0: an input or initialiser */
-    const Onnx__TensorProto *data;
-} slot;
+typedef reel__onnx_slot slot;
 
 static bool reject(reel_onnx *m, reel_status status, const char *format, ...) REEL_PRINTF(3, 4);
 static bool reject(reel_onnx *m, reel_status status, const char *format, ...)
@@ -470,131 +464,7 @@ void reel_onnx_free(reel_onnx *m)
     }
 }
 
-/* ---- running --------------------------------------------------------------------------------- */
-
-/* Forgets the run before; initialisers that are data are recorded anew. */
-static void begin_scope(reel_onnx *m, reel__onnx_scope *s)
-{
-    for (uint32_t i = 0; i < s->slots; i++) {
-        slot *each = &s->slot[i];
-        if (!each->lasts) {
-            each->value = (reel__onnx_value){ 0 };
-        } else if (each->value.kind != REEL__ONNX_WHOLE && each->value.whole) {
-            const reel__onnx_data *data = (const void *)each->value.whole;
-            each->value.kind = REEL__ONNX_VAR;
-            each->value.var = reel_input_f64(m->tape, data->shape, data->real);
-        }
-    }
-}
-
-static bool run_node(reel_onnx *m, reel__onnx_scope *s, const Onnx__NodeProto *node)
-{
-    size_t n = node->n_input + node->n_output;
-    reel__onnx_value *values = reel__arena_take(m->tape, &m->running, (n + 1) * sizeof *values);
-    if (values == NULL) {
-        return false;
-    }
-    memset(values, 0, n * sizeof *values);
-    reel__onnx_run run = { .model = m,
-                           .scope = s,
-                           .node = node,
-                           .inputs = (int)node->n_input,
-                           .outputs = (int)node->n_output,
-                           .x = values,
-                           .y = values + node->n_input };
-    for (size_t i = 0; i < node->n_input; i++) {
-        reel__onnx_value *x = node->input[i][0] ? reel__onnx_find(s, node->input[i]) : NULL;
-        values[i] = x ? *x : (reel__onnx_value){ 0 };
-    }
-    if (!reel__onnx_run_node(&run)) {
-        return false;
-    }
-    for (size_t i = 0; i < node->n_output; i++) {
-        if (node->output[i][0]) {
-            reel__onnx_set(s, node->output[i], run.y[i]);
-        }
-    }
-    return true;
-}
-
-bool reel__onnx_run_scope(reel_onnx *m, reel__onnx_scope *s)
-{
-    for (size_t i = 0; i < s->graph->n_node; i++) {
-        if (!run_node(m, s, s->graph->node[s->order[i]])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-reel__onnx_scope *reel__onnx_body(reel_onnx *m, const Onnx__GraphProto *graph)
-{
-    reel__onnx_scope *s = m->bodies;
-    while (s && s->graph != graph) {
-        s = s->next;
-    }
-    return s;
-}
-
-static bool give_inputs(reel_onnx *m, int n, const reel_var inputs[])
-{
-    if (n != m->inputs) {
-        reel_fail(m->tape, REEL_BAD_ARGUMENT, runs, "%d inputs given, the model has %d", n,
-                  m->inputs);
-        return false;
-    }
-    for (int i = 0; i < n; i++) {
-        if (inputs[i].tape != m->tape || reel_shape_of(inputs[i]).rank < 0) {
-            reel_fail(m->tape, REEL_BAD_HANDLE, runs, "input \"%s\" is no value of the tape",
-                      m->input[i]);
-            return false;
-        }
-        reel__onnx_set(&m->main, m->input[i],
-                       (reel__onnx_value){ .kind = REEL__ONNX_VAR, .var = inputs[i] });
-    }
-    return true;
-}
-
-static bool take_outputs(reel_onnx *m, int n, reel_var outputs[])
-{
-    for (int i = 0; i < n; i++) {
-        const reel__onnx_value *y = reel__onnx_find(&m->main, m->output[i]);
-        reel__onnx_run as_node = { .model = m, .inputs = 1, .x = y };
-        if (y == NULL || y->kind == REEL__ONNX_ABSENT) {
-            reel_fail(m->tape, REEL_BAD_FILE, runs, "output \"%s\" has no value", m->output[i]);
-            return false;
-        }
-        outputs[i] = y->kind == REEL__ONNX_VAR ? y->var : reel__onnx_index(&as_node, 0);
-    }
-    return true;
-}
-
-reel_status reel_onnx_run(reel_onnx *m, int n_inputs, const reel_var inputs[], int n_outputs,
-                          reel_var outputs[])
-{
-    if (m == NULL) {
-        return REEL_BAD_ARGUMENT;
-    }
-    for (int i = 0; i < n_outputs; i++) {
-        outputs[i] = (reel_var){ m->tape, 0 };
-    }
-    if (n_outputs != m->outputs) {
-        reel_fail(m->tape, REEL_BAD_ARGUMENT, runs, "%d outputs asked for, the model has %d",
-                  n_outputs, m->outputs);
-        return REEL_BAD_ARGUMENT;
-    }
-    reel__arena_reset(&m->running);
-    begin_scope(m, &m->main);
-    for (reel__onnx_scope *s = m->bodies; s; s = s->next) {
-        begin_scope(m, s);
-    }
-    bool fine = give_inputs(m, n_inputs, inputs) && reel__onnx_run_scope(m, &m->main) &&
-                take_outputs(m, n_outputs, outputs);
-    if (fine) {
-        return REEL_OK;
-    }
-    return m->tape->error.status ? m->tape->error.status : REEL_INTERNAL;
-}
+/* ---- what it takes and gives ------------------------------------------------------------------ */
 
 int reel_onnx_input_count(const reel_onnx *m)
 {
@@ -657,11 +527,5 @@ const char *reel_onnx_output_name(const reel_onnx *m, int i)
 {
     (void)m, (void)i;
     return NULL;
-}
-reel_status reel_onnx_run(reel_onnx *m, int n_inputs, const reel_var inputs[], int n_outputs,
-                          reel_var outputs[])
-{
-    (void)m, (void)n_inputs, (void)inputs, (void)n_outputs, (void)outputs, (void)runs;
-    return REEL_UNSUPPORTED;
 }
 #endif

@@ -15,13 +15,22 @@ typedef struct {
     const int64_t *whole;
 } reel__onnx_value;
 
+/* A name of a graph. */
+typedef struct reel__onnx_slot {
+    const char *name; /* NULL: free */
+    reel__onnx_value value;
+    bool lasts;        /* an initialiser: known before the first node */
+    uint32_t producer; /* the node it comes from, plus 1; 0: an input or initialiser */
+    const Onnx__TensorProto *data;
+} reel__onnx_slot;
+
 /* A graph and the values its names stand for; a body looks up what it does not know outside. */
 typedef struct reel__onnx_scope {
     struct reel__onnx_scope *outer, *next; /* `next`: all bodies of the model */
     const Onnx__GraphProto *graph;
     uint32_t *order; /* of the nodes, each behind what it reads */
     uint32_t slots;  /* a power of two; open addressing */
-    struct reel__onnx_slot *slot;
+    reel__onnx_slot *slot;
 } reel__onnx_scope;
 
 struct reel_onnx {

@@ -1,7 +1,6 @@
 /* onnx_nodes.c: each ONNX operator as ops of reel: one row of the table and a small function. */
 #ifdef REEL_HAVE_PROTOBUF_C
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "../layers/layers.h"
@@ -9,122 +8,6 @@
 #include "onnx_nodes.h"
 
 typedef reel__onnx_run run;
-
-/* ---- what a node is given -------------------------------------------------------------------- */
-
-bool reel__onnx_fail(run *c, reel_status status, const char *format, ...)
-{
-    char text[768];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    const Onnx__NodeProto *node = c->node;
-    reel_fail(c->model->tape, status, "onnx_run", "%s \"%s\": %s", node ? node->op_type : "output",
-              node && node->name ? node->name : "", text);
-    c->failed = true;
-    return false;
-}
-
-const Onnx__AttributeProto *reel__onnx_attribute(const Onnx__NodeProto *node, const char *name)
-{
-    for (size_t i = 0; i < node->n_attribute; i++) {
-        if (node->attribute[i]->name && strcmp(node->attribute[i]->name, name) == 0) {
-            return node->attribute[i];
-        }
-    }
-    return NULL;
-}
-
-int64_t reel__onnx_get_int(const run *c, const char *name, int64_t otherwise)
-{
-    const Onnx__AttributeProto *a = reel__onnx_attribute(c->node, name);
-    return a && a->has_i ? a->i : otherwise;
-}
-
-double reel__onnx_get_real(const run *c, const char *name, double otherwise)
-{
-    const Onnx__AttributeProto *a = reel__onnx_attribute(c->node, name);
-    return a && a->has_f ? (double)a->f : otherwise;
-}
-
-bool reel__onnx_has(const run *c, int input)
-{
-    return input < c->inputs && c->x[input].kind != REEL__ONNX_ABSENT;
-}
-
-bool reel__onnx_refuse(run *c, const char *why)
-{
-    return reel__onnx_fail(c, REEL_UNSUPPORTED, "%s", why);
-}
-
-void *reel__onnx_room(run *c, size_t bytes)
-{
-    void *block = reel__arena_take(c->model->tape, &c->model->running, bytes + 8);
-    c->failed = c->failed || block == NULL;
-    return block;
-}
-
-static reel_var poisoned(const run *c)
-{
-    return (reel_var){ c->model->tape, 0 };
-}
-
-reel_var reel__onnx_var(run *c, int input)
-{
-    if (!reel__onnx_has(c, input)) {
-        reel__onnx_fail(c, REEL_BAD_FILE, "input %d is missing", input);
-        return poisoned(c);
-    }
-    const reel__onnx_value *x = &c->x[input];
-    if (x->kind == REEL__ONNX_VAR) {
-        return x->var;
-    }
-    size_t n = (size_t)reel_shape_size(x->shape);
-    double *values = reel__onnx_room(c, n * sizeof *values);
-    for (size_t i = 0; values && i < n; i++) {
-        values[i] = (double)x->whole[i];
-    }
-    return values ? reel_input_f64(c->model->tape, x->shape, values) : poisoned(c);
-}
-
-reel_var reel__onnx_index(run *c, int input)
-{
-    if (!reel__onnx_has(c, input) || c->x[input].kind == REEL__ONNX_VAR) {
-        return reel__onnx_var(c, input);
-    }
-    const reel__onnx_value *x = &c->x[input];
-    size_t n = (size_t)reel_shape_size(x->shape);
-    int32_t *values = reel__onnx_room(c, n * sizeof *values);
-    for (size_t i = 0; values && i < n; i++) {
-        if (x->whole[i] > INT32_MAX || x->whole[i] < INT32_MIN) {
-            reel__onnx_fail(c, REEL_BAD_INDEX, "%lld is no int32", (long long)x->whole[i]);
-            return poisoned(c);
-        }
-        values[i] = (int32_t)x->whole[i];
-    }
-    return values ? reel_indices(c->model->tape, x->shape, values) : poisoned(c);
-}
-
-reel__onnx_value reel__onnx_constant(reel_onnx *m, const reel__onnx_data *data)
-{
-    if (!data->is_real) {
-        return (reel__onnx_value){ .kind = REEL__ONNX_WHOLE,
-                                   .truth = data->is_truth,
-                                   .shape = data->shape,
-                                   .whole = data->whole };
-    }
-    return (reel__onnx_value){ .kind = REEL__ONNX_VAR,
-                               .var = reel_input_f64(m->tape, data->shape, data->real) };
-}
-
-bool reel__onnx_put(run *c, int output, reel_var v)
-{
-    if (output < c->outputs) {
-        c->y[output] = (reel__onnx_value){ .kind = REEL__ONNX_VAR, .var = v };
-    }
-    return v.id != 0 || c->model->tape->error.status == REEL_OK;
-}
 
 static bool put(run *c, reel_var v)
 {
@@ -136,35 +19,6 @@ static bool put_truth(run *c, reel_var v)
     bool fine = put(c, v);
     c->y[0].truth = true;
     return fine;
-}
-
-bool reel__onnx_put_whole(run *c, reel_shape shape, const int64_t *whole)
-{
-    c->y[0] = (reel__onnx_value){ .kind = REEL__ONNX_WHOLE, .shape = shape, .whole = whole };
-    return whole != NULL && !c->failed;
-}
-
-/* A list of whole numbers out of an input or, in older operator sets, an attribute; n is -1 where
- * there is neither. */
-const int64_t *reel__onnx_list(run *c, int input, const char *attribute, int *n)
-{
-    *n = -1;
-    if (input >= 0 && reel__onnx_has(c, input)) {
-        if (c->x[input].kind != REEL__ONNX_WHOLE ||
-            reel_shape_size(c->x[input].shape) > 2 * REEL_MAX_RANK) {
-            reel__onnx_fail(c, REEL_UNSUPPORTED, "input %d is not a short list of constants",
-                            input);
-            return NULL;
-        }
-        *n = (int)reel_shape_size(c->x[input].shape);
-        return c->x[input].whole;
-    }
-    const Onnx__AttributeProto *a = attribute ? reel__onnx_attribute(c->node, attribute) : NULL;
-    if (a && a->n_ints <= 2 * REEL_MAX_RANK) {
-        *n = (int)a->n_ints;
-        return a->ints;
-    }
-    return NULL;
 }
 
 static reel_var x_of(run *c)

@@ -5,7 +5,7 @@
 
 #include "onnx_model.h"
 
-/* False when v is poisoned. An output that the node does not have is dropped. */
+/* onnx_run.c. False when v is poisoned. An output that the node does not have is dropped. */
 bool reel__onnx_put(reel__onnx_run *, int output, reel_var v);
 bool reel__onnx_put_whole(reel__onnx_run *, reel_shape, const int64_t *);
 const int64_t *reel__onnx_list(reel__onnx_run *, int input, const char *attribute, int *n);
@@ -13,7 +13,7 @@ const int64_t *reel__onnx_list(reel__onnx_run *, int input, const char *attribut
 bool reel__onnx_refuse(reel__onnx_run *, const char *why);
 /* Memory until the run is over; NULL, and the run has failed, where it is short. */
 void *reel__onnx_room(reel__onnx_run *, size_t bytes);
-reel_var reel__onnx_softsign(reel_var);
+reel_var reel__onnx_softsign(reel_var); /* onnx_nodes.c */
 
 /* onnx_shapes.c */
 bool reel__onnx_concat(reel__onnx_run *);

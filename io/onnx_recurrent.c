@@ -1,7 +1,7 @@
 /* onnx_recurrent.c: ONNX's RNN, LSTM and GRU as cells that reel_unroll runs.
  *
- * ONNX keeps W [directions, gates·hidden, in] and R [directions, gates·hidden, hidden], gates in the
- * order i, o, f, c of an LSTM and z, r, h of a GRU, and two biases one after another. */
+ * ONNX keeps W [directions, gates·hidden, in] and R [directions, gates·hidden, hidden], gates in
+ * the order i, o, f, c of an LSTM and z, r, h of a GRU, and two biases one after another. */
 #ifdef REEL_HAVE_PROTOBUF_C
 #include <string.h>
 
