@@ -6,7 +6,7 @@
 #   JANSSON     jansson             safetensors and everything else that carries JSON
 #   LIBZIP      libzip              .npz
 #   UTF8PROC    libutf8proc         Unicode in vocabularies and text metrics
-#   PROTOBUF_C  libprotobuf-c       ONNX, TensorBoard
+#   PROTOBUF_C  libprotobuf-c       ONNX
 #   HDF5        hdf5                Keras's .weights.h5
 
 find_package(PkgConfig QUIET)

@@ -10,7 +10,10 @@
 #include <sys/resource.h>
 
 #include "support/files.h"
+#include "support/optional.h"
 #include "support/trainer.h"
+
+TestSuite(checkpoint, .init = needs_jansson);
 
 static const reel_checkpoint_options plain = { 0 };
 

@@ -1,4 +1,5 @@
-/* CTC against PyTorch (golden/sequence_losses.py), against the sum over all paths, and its edges. */
+/* CTC against PyTorch (golden/sequence_losses.py), against the sum over all paths, and its
+ * edges. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

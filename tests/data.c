@@ -41,7 +41,7 @@ static void expect_golden(reel_data d, const char *name, const char *label, doub
     golden_free(&row);
 }
 
-/* ---- tables -------------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static const reel_table *read_text(reel_tape *t, const char *text, reel_csv_options o)
 {
@@ -112,7 +112,7 @@ Test(data, csv_that_is_broken_is_refused_with_row_and_column)
     reel_tape_free(t);
 }
 
-/* ---- windows --------------------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 Test(data, windows_are_those_of_keras)
 {
@@ -160,7 +160,7 @@ Test(data, forecasts_follow_their_windows)
     reel_tape_free(t);
 }
 
-/* ---- folds ------------------------------------------------------------------------------------------ */
+/* ---- folds ----------------------------------------------------------------------------------- */
 
 Test(data, folds_are_those_of_scikit_learn)
 {
@@ -250,7 +250,7 @@ Test(data, rows_are_taken_with_their_lengths)
     reel_tape_free(t);
 }
 
-/* ---- normalisers --------------------------------------------------------------------------------------- */
+/* ---- normalisers ----------------------------------------------------------------------------- */
 
 Test(data, normalisers_are_those_of_scikit_learn_and_come_back)
 {
@@ -270,7 +270,7 @@ Test(data, normalisers_are_those_of_scikit_learn_and_come_back)
     golden_free(&x);
 }
 
-/* ---- padding --------------------------------------------------------------------------------------------- */
+/* ---- padding --------------------------------------------------------------------------------- */
 
 Test(data, padding_keeps_lengths_and_cuts_what_is_longer)
 {
@@ -286,7 +286,7 @@ Test(data, padding_keeps_lengths_and_cuts_what_is_longer)
     reel_tape_free(t);
 }
 
-/* ---- prefetching -------------------------------------------------------------------------------------------- */
+/* ---- prefetching ----------------------------------------------------------------------------- */
 
 static bool count_to_hundred(void *self, void *item)
 {

@@ -1,5 +1,5 @@
-/* Beam search against exhaustive search and a naive beam search in plain C; decoders of every kind, and
- * what decoding refuses. */
+/* Beam search against exhaustive search and a naive beam search in plain C; decoders of every
+ * kind, and what decoding refuses. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

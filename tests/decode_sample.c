@@ -1,5 +1,5 @@
-/* Greedy decoding and sampling against plain C: the likeliest tokens, frequencies, and what may follow
- * what. */
+/* Greedy decoding and sampling against plain C: the likeliest tokens, frequencies, and what may
+ * follow what. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

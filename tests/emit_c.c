@@ -1,4 +1,5 @@
-/* emit_c.c: the C that is written, compiled by the compiler at hand, gives the library's numbers. */
+/* emit_c.c: the C that is written, compiled by the compiler at hand, gives the library's
+ * numbers. */
 #define _XOPEN_SOURCE 700 /* mkdtemp, popen */
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -251,7 +252,7 @@ Test(emit_c, every_sample_of_every_op_equals_the_librarys, .timeout = 120)
     cr_assert(count > 500);
 }
 
-/* ---- what cannot be --------------------------------------------------------------------------- */
+/* ---- what cannot be -------------------------------------------------------------------------- */
 
 static void nothing(size_t n, const void *const x[], void *y, const void *attributes)
 {

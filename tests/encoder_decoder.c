@@ -157,8 +157,8 @@ static reel_token_model telling_decoder(void)
 
 enum { LONG = 20, WIDE = 300 };
 
-/* The share of gold tokens, which are all 1, where its own are all 0; and the rows that stay with one
- * kind. */
+/* The share of gold tokens, which are all 1, where its own are all 0; and the rows that stay with
+ * one kind. */
 static double share_of_gold(reel_teaching_options options, int *loyal)
 {
     reel_tape *t = new_tape();

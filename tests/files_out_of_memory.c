@@ -6,6 +6,9 @@
 
 #include "support/failing_memory.h"
 #include "support/files.h"
+#include "support/optional.h"
+
+TestSuite(files_out_of_memory, .init = needs_every_format);
 
 static const reel_foreign_layer rows[] = { { "GRU", "gru", "there" }, { 0 } };
 

@@ -1,4 +1,5 @@
-/* fit, evaluate and predict: against PyTorch and plain NumPy (golden/fit.py), and by their rules. */
+/* fit, evaluate and predict: against PyTorch and plain NumPy (golden/fit.py), and by their
+ * rules. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <signal.h>
@@ -117,7 +118,7 @@ Test(fit, losses_of_the_plain_numpy_lstm_step_by_step)
     expect_numpy_losses("numpy_lstm", REEL_LSTM(10, .return_sequences = true));
 }
 
-/* ---- a small problem --------------------------------------------------------------------------- */
+/* ---- a small problem ------------------------------------------------------------------------- */
 
 typedef struct {
     float x[ROWS][STEPS][FEATURES], y[ROWS][1];
@@ -206,7 +207,7 @@ Test(fit, evaluation_is_the_loss_of_the_predictions)
     reel_tape_free(t);
 }
 
-/* ---- lengths and weights ------------------------------------------------------------------------ */
+/* ---- lengths and weights --------------------------------------------------------------------- */
 
 /* Padding is NaN: whatever is read of it shows. */
 static void pad(int32_t lengths[ROWS], float y[ROWS][STEPS][1])
@@ -312,7 +313,7 @@ Test(fit, metrics_of_the_folder_are_known_by_name)
     reel_tape_free(t);
 }
 
-/* ---- a model of one's own ------------------------------------------------------------------------- */
+/* ---- a model of one's own -------------------------------------------------------------------- */
 
 typedef struct {
     reel_cell cell;
@@ -366,7 +367,7 @@ Test(fit, a_function_that_builds_outputs_or_the_loss_is_a_model)
     cr_expect(fabs(losses[0] / losses[2] - 1) < 1e-5, "%g and %g", losses[0], losses[2]);
 }
 
-/* ---- bad input ------------------------------------------------------------------------------------- */
+/* ---- bad input ------------------------------------------------------------------------------- */
 
 Test(fit, misuse_is_an_error_that_names_the_value_and_leaves_the_model_alone)
 {

@@ -1,4 +1,5 @@
-/* Sight of the gradient: norms against gradients taken one by one, gates, spectral radii, pictures. */
+/* Sight of the gradient: norms against gradients taken one by one, gates, spectral radii,
+ * pictures. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "support/files.h"
+#include "support/optional.h"
+
+TestSuite(foreign, .init = needs_every_format);
 
 #define GOLDEN(name) REEL_GOLDEN_DIR "/" name
 

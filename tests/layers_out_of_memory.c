@@ -1,4 +1,5 @@
-/* Every allocation of every layer fails once, one layer after another: an error, no crash, no leak. */
+/* Every allocation of every layer fails once, one layer after another: an error, no crash, no
+ * leak. */
 #include <criterion/criterion.h>
 
 #include "support/failing_memory.h"

@@ -1,4 +1,5 @@
-/* linear_scan.c: the scan over many steps: cut into chunks, shared by threads, against a plain loop. */
+/* linear_scan.c: the scan over many steps: cut into chunks, shared by threads, against a plain
+ * loop. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Losses that reel_compile knows by name, against Keras 3 (golden/loss_names.py), through a model that
- * gives back what it gets. */
+/* Losses that reel_compile knows by name, against Keras 3 (golden/loss_names.py), through a model
+ * that gives back what it gets. */
 #include <criterion/criterion.h>
 #include <math.h>
 

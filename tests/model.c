@@ -37,7 +37,7 @@ static void read_file(const char *path, char *text, size_t size)
     fclose(file);
 }
 
-/* ---- shapes ----------------------------------------------------------------------------------- */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 
 static void expect_shape(reel_model *m, reel_data x, reel_shape expected)
 {
@@ -80,7 +80,7 @@ Test(model, layers_give_kerass_shapes)
     reel_tape_free(t);
 }
 
-/* ---- values ------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static void expect_equal(const double *a, const double *b, int n)
 {
@@ -149,7 +149,7 @@ Test(model, predictions_do_not_depend_on_what_stands_in_the_padding)
     reel_tape_free(t);
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 Test(model, parameters_are_named_after_the_layers_place_or_name)
 {
@@ -178,7 +178,7 @@ Test(model, parameters_are_named_after_the_layers_place_or_name)
     reel_tape_free(t);
 }
 
-/* ---- summary and picture ------------------------------------------------------------------------ */
+/* ---- summary and picture --------------------------------------------------------------------- */
 
 /* The numbers of parameters are Keras's. */
 static const char summary[] =
@@ -226,7 +226,7 @@ Test(model, picture_shows_layers_and_shapes)
     expect_error(t, "the path must end in .svg, .png, .pdf or .dot: model.bmp");
 }
 
-/* ---- bad input ----------------------------------------------------------------------------------- */
+/* ---- bad input ------------------------------------------------------------------------------- */
 
 static void expect_no_model(reel_layer_spec layer, const char *message)
 {

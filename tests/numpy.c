@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support/files.h"
+#include "support/optional.h"
 
 #define GOLDEN(name) REEL_GOLDEN_DIR "/" name
 
@@ -22,7 +23,7 @@ static void expect_ramp(const reel_archive *a, const char *name, int rank, size_
     }
 }
 
-Test(numpy, every_numeric_type_is_read_in_both_byte_orders)
+Test(numpy, every_numeric_type_is_read_in_both_byte_orders, .init = needs_libzip)
 {
     reel_archive *a = reel_archive_open(GOLDEN("io_numpy.npz"), (reel_archive_options){ 0 });
     cr_assert_str_eq(reel_archive_error(a), "");
@@ -38,7 +39,7 @@ Test(numpy, every_numeric_type_is_read_in_both_byte_orders)
     reel_archive_free(a);
 }
 
-Test(numpy, columns_first_scalars_empty_packed_and_old_versions_are_read)
+Test(numpy, columns_first_scalars_empty_packed_and_old_versions_are_read, .init = needs_libzip)
 {
     reel_archive *a = reel_archive_open(GOLDEN("io_numpy.npz"), (reel_archive_options){ 0 });
     expect_ramp(a, "fortran", 3, 24);
@@ -56,7 +57,7 @@ Test(numpy, columns_first_scalars_empty_packed_and_old_versions_are_read)
     reel_archive_free(a);
 }
 
-Test(numpy, an_array_becomes_a_leaf)
+Test(numpy, an_array_becomes_a_leaf, .init = needs_libzip)
 {
     reel_archive *a = reel_archive_open(GOLDEN("io_numpy.npz"), (reel_archive_options){ 0 });
     reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
@@ -87,7 +88,7 @@ static void expect_file(const char *name)
     files_end(path);
 }
 
-Test(numpy, what_was_written_is_read_back)
+Test(numpy, what_was_written_is_read_back, .init = needs_libzip)
 {
     expect_file("x.npy");
     expect_file("x.npz");
@@ -112,7 +113,7 @@ Test(numpy, one_array_is_written_byte_by_byte_as_numpy_does)
     files_end(path);
 }
 
-Test(numpy, bf16_is_written_as_f4)
+Test(numpy, bf16_is_written_as_f4, .init = needs_libzip)
 {
     char path[FILES_PATH];
     uint16_t halves[] = { 0x3f80, 0xc000 }; /* 1, -2 */
@@ -207,7 +208,7 @@ static void expect_bad_zip(const char *path, size_t limit, const char *message)
     reel_archive_free(a);
 }
 
-Test(numpy, archives_made_to_do_harm_are_refused)
+Test(numpy, archives_made_to_do_harm_are_refused, .init = needs_libzip)
 {
     expect_bad_zip(GOLDEN("io_bad_outside.npz"), 0, "a name that leads out of the archive");
     expect_bad_zip(GOLDEN("io_bad_other.npz"), 0, "x.txt: not an .npy");

@@ -11,6 +11,9 @@
 #include <reel.h>
 
 #include "support/files.h"
+#include "support/optional.h"
+
+TestSuite(safetensors, .init = needs_jansson);
 
 #define GOLDEN(name) REEL_GOLDEN_DIR "/" name
 

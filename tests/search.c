@@ -137,7 +137,7 @@ Test(search, options_that_cannot_be_are_refused)
     cr_expect_str_eq(r.message, "cannot write /dev/full");
 }
 
-/* ---- the learning-rate finder ------------------------------------------------------------------- */
+/* ---- the learning-rate finder ---------------------------------------------------------------- */
 
 /* Least squares: SGD on mse over x² with mean 1/3 diverges where lr exceeds about 3. */
 Test(search, finder_stops_where_the_loss_explodes_and_puts_everything_back)

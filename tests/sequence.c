@@ -1,4 +1,5 @@
-/* Windows, carried states, gradients of a step and of a row, packing, what is seen inside a cell. */
+/* Windows, carried states, gradients of a step and of a row, packing, what is seen inside a
+ * cell. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -69,7 +70,7 @@ static reel_cell lstm(reel_tape *t, const char *name, int64_t in)
     return reel_lstm(t, name, in, HIDDEN, (reel_lstm_options){ 0 });
 }
 
-/* ---- windows ------------------------------------------------------------------------------------ */
+/* ---- windows --------------------------------------------------------------------------------- */
 
 Test(sequence, windows_cover_the_sequence_once_and_reach_back_as_far_as_asked)
 {
@@ -216,7 +217,7 @@ Test(sequence, a_detached_state_passes_values_and_no_gradient)
     expect_clean(t);
 }
 
-/* ---- gradients ---------------------------------------------------------------------------------- */
+/* ---- gradients ------------------------------------------------------------------------------- */
 
 Test(sequence, a_clipped_gradient_is_clamped_in_every_step_and_the_value_untouched)
 {
@@ -312,7 +313,7 @@ Test(sequence, penalties_on_outputs_are_as_written_out_with_and_without_padding)
     expect_clean(t);
 }
 
-/* ---- packing and time scales ----------------------------------------------------------------------- */
+/* ---- packing and time scales ----------------------------------------------------------------- */
 
 Test(sequence, packing_keeps_the_steps_that_count_and_unpacking_puts_them_back)
 {
@@ -394,7 +395,7 @@ Test(sequence, a_word_encoder_under_a_sentence_encoder_checks_to_second_order)
     expect_clean(t);
 }
 
-/* ---- probes ------------------------------------------------------------------------------------------ */
+/* ---- probes ---------------------------------------------------------------------------------- */
 
 Test(sequence, gates_are_seen_by_name_and_layer_without_changing_anything)
 {

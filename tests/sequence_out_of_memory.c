@@ -1,5 +1,5 @@
-/* Every allocation of a step with wrappers, carried states, probes and a flow fails once: an error, no
- * crash, no leak. */
+/* Every allocation of a step with wrappers, carried states, probes and a flow fails once: an
+ * error, no crash, no leak. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 

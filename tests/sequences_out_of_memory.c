@@ -1,5 +1,5 @@
-/* Every allocation of the sequence losses and of decoding fails once: an error, no crash, no leak, and
- * the tape still works afterwards. */
+/* Every allocation of the sequence losses and of decoding fails once: an error, no crash, no leak,
+ * and the tape still works afterwards. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

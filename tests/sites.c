@@ -1,4 +1,5 @@
-/* sites.c: which line of the program an error names. See cmake/sites.cmake for the kinds of calls. */
+/* sites.c: which line of the program an error names. See cmake/sites.cmake for the kinds of
+ * calls. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>

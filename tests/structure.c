@@ -1,4 +1,5 @@
-/* Both directions, stacks and wrappers against PyTorch (golden/structure.py), and what must not matter. */
+/* Both directions, stacks and wrappers against PyTorch (golden/structure.py), and what must not
+ * matter. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -274,7 +275,8 @@ Test(structure, parallel_cells_are_an_ensemble_in_one_loop)
     expect_clean(t);
 }
 
-/* An ensemble by a batch axis on the parameters: W [members, …], the state's members side by side. */
+/* An ensemble by a batch axis on the parameters: W [members, …], the state's members side by
+ * side. */
 enum { MEMBERS = 3 };
 static reel_var ensemble_step(void *self, reel_var x, reel_var state[])
 {
@@ -327,7 +329,7 @@ Test(structure, time_distributed_hides_the_steps_from_a_layer)
     expect_clean(t);
 }
 
-/* ---- gradients of wrappers --------------------------------------------------------------------- */
+/* ---- gradients of wrappers ------------------------------------------------------------------- */
 
 typedef struct {
     reel_cell cell;
@@ -390,7 +392,7 @@ Test(structure, gradients_of_deep_transitions_check_to_second_order)
     }
 }
 
-/* ---- planned and eager ------------------------------------------------------------------------- */
+/* ---- planned and eager ----------------------------------------------------------------------- */
 
 static double *run_planned(bool eager, const char *plan, size_t *n)
 {
@@ -431,7 +433,7 @@ Test(structure, planned_and_eager_agree)
     free(plain);
 }
 
-/* ---- misuse ----------------------------------------------------------------------------------- */
+/* ---- misuse ---------------------------------------------------------------------------------- */
 
 Test(structure, widths_that_do_not_fit_name_layers_and_widths)
 {

@@ -1,5 +1,5 @@
-/* Every allocation of a training step fails once: an error, no crash, no leak, and the tape still works
- * afterwards. */
+/* Every allocation of a training step fails once: an error, no crash, no leak, and the tape still
+ * works afterwards. */
 #include <criterion/criterion.h>
 
 #include "support/failing_memory.h"

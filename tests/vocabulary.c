@@ -1,5 +1,5 @@
-/* Vocabularies: against plain Python (golden/vocabulary.py), there and back, as files, and text that
- * is none. */
+/* Vocabularies: against plain Python (golden/vocabulary.py), there and back, as files, and text
+ * that is none. */
 #define _POSIX_C_SOURCE 200809L
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -8,6 +8,9 @@
 
 #include "reel.h"
 #include "support/golden.h"
+#include "support/optional.h"
+
+TestSuite(vocabulary, .init = needs_unicode_and_json);
 
 typedef struct {
     char *text;

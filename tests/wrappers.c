@@ -1,4 +1,5 @@
-/* What is random in wrappers: rate, scale, how long a mask lasts, and that evaluation is free of it. */
+/* What is random in wrappers: rate, scale, how long a mask lasts, and that evaluation is free of
+ * it. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>
@@ -90,7 +91,7 @@ static bool steps_are_alike(const double *v)
     return true;
 }
 
-/* ---- dropout ---------------------------------------------------------------------------------- */
+/* ---- dropout --------------------------------------------------------------------------------- */
 
 static void expect_masks(reel_dropout_cell_options options,
                          reel_var (*step)(void *, reel_var, reel_var[]), double p)
@@ -193,7 +194,7 @@ Test(wrappers, variational_dropout_of_a_sequence_has_one_mask_for_all_steps)
     expect_clean(t);
 }
 
-/* ---- inside the cell ---------------------------------------------------------------------------- */
+/* ---- inside the cell ------------------------------------------------------------------------- */
 
 Test(wrappers, update_dropout_drops_the_value_of_that_name_alone)
 {
@@ -334,7 +335,7 @@ Test(wrappers, a_name_that_is_not_there_is_an_error)
     reel_tape_free(t);
 }
 
-/* ---- zoneout ------------------------------------------------------------------------------------ */
+/* ---- zoneout --------------------------------------------------------------------------------- */
 
 /* The state counts its steps. */
 static reel_var count_step(void *self, reel_var x, reel_var state[])

@@ -1,5 +1,5 @@
-/* The Keras way of the design's contract, with the lines around it that it needs: a sequence of eight
- * features is to give the sum of the first over its last steps. */
+/* The Keras way of the design's contract, with the lines around it that it needs: a sequence of
+ * eight features is to give the sum of the first over its last steps. */
 #include <reel.h>
 
 #include <math.h>

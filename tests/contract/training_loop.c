@@ -1,5 +1,5 @@
-/* The training loop by hand of the design's contract, with the lines around it that it needs: an LSTM
- * learns to say which of the last two symbols was the larger one. */
+/* The training loop by hand of the design's contract, with the lines around it that it needs: an
+ * LSTM learns to say which of the last two symbols was the larger one. */
 #include <reel.h>
 
 #include <math.h>

@@ -3,8 +3,8 @@
  *     onnx [SECONDS [SEED]]    mutates the models of tests/golden/onnx_models.txt; 0: 30 seconds
  *     onnx FILE                tries one file
  *
- * What is loaded is run on an input of ones. With clang's -fsanitize=fuzzer -DREEL_LIBFUZZER it is a
- * libFuzzer target instead. */
+ * What is loaded is run on an input of ones. With clang's -fsanitize=fuzzer -DREEL_LIBFUZZER it is
+ * a libFuzzer target instead. */
 #include <reel.h>
 #include <stdlib.h>
 #include <string.h>

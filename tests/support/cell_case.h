@@ -1,5 +1,5 @@
-/* cell_case.h: a cell, unrolled, against a case of a golden file as golden/cells.py writes them. Needs
- * Criterion. */
+/* cell_case.h: a cell, unrolled, against a case of a golden file as golden/cells.py writes them.
+ * Needs Criterion. */
 #ifndef REEL_TEST_CELL_CASE_H
 #define REEL_TEST_CELL_CASE_H
 

@@ -8,9 +8,9 @@
 enum { VOCABULARY = 5, SOURCE = 3, DECODER_STATES = 5, DECODER_BATCH = 3, DECODER_END = 4 };
 extern const int32_t decoder_starts[DECODER_BATCH];
 
-/* States: a number that all tokens so far go into [rows]; their sum, six times [rows, 2, 3]; the token
- * before the last one, int32 [rows]; the alignment [rows, SOURCE]; the encoder's outputs, constant,
- * [rows, SOURCE]. */
+/* States: a number that all tokens so far go into [rows]; their sum, six times [rows, 2, 3]; the
+ * token before the last one, int32 [rows]; the alignment [rows, SOURCE]; the encoder's outputs,
+ * constant, [rows, SOURCE]. */
 typedef struct {
     int steps;    /* how often it was asked */
     size_t nodes; /* on the tape after the latest step */

@@ -38,7 +38,8 @@ typedef struct {
     program_cell *cell;
 } maker;
 
-/* Small enough to be fast, and a few large enough for the kernels that take many columns at a time. */
+/* Small enough to be fast, and a few large enough for the kernels that take many columns at a
+ * time. */
 #define WIDTHS 6
 static const int64_t widths[2][WIDTHS] = { { 1, 2, 3, 3, 4, 5 }, { 1, 8, 16, 24, 31, 40 } };
 

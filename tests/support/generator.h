@@ -197,8 +197,9 @@ results program_run(const program *, reel_tape *, uint64_t data_seed);
 result *results_add(results *, const char *label, size_t n);
 void results_free(results *);
 
-/* The largest difference in any named value, relative to the largest number in it (or 1e-4 where that is
- * less); infinity where names, counts or errors differ. `where` gets the label and both numbers. */
+/* The largest difference in any named value, relative to the largest number in it (or 1e-4 where
+ * that is less); infinity where names, counts or errors differ. `where` gets the label and both
+ * numbers. */
 #define WHERE_SIZE 1400
 double results_difference(const results *, const results *, char where[WHERE_SIZE]);
 

@@ -1,5 +1,5 @@
-/* planned_cell.h: a small program with something for each pass of the planner, for the tests of what
- * may go wrong around a plan. Needs Criterion. */
+/* planned_cell.h: a small program with something for each pass of the planner, for the tests of
+ * what may go wrong around a plan. Needs Criterion. */
 #ifndef REEL_TEST_PLANNED_CELL_H
 #define REEL_TEST_PLANNED_CELL_H
 

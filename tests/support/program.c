@@ -36,7 +36,7 @@ void run_watch(run *r, const char *name, int number, reel_var v)
     r->watches++;
 }
 
-/* ---- parameters ------------------------------------------------------------------------------------ */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 static reel_shape param_shape(const program *p, int k)
 {

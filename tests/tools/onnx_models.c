@@ -5,8 +5,8 @@
  *     onnx_models stacks DIR COUNT SEED  stacks of cells as the operators RNN, LSTM and GRU
  *     onnx_models run MODEL.onnx       imports a model, runs it on MODEL.in, prints the outputs
  *
- * Beside each exported NAME.onnx lie NAME.in and NAME.out: one tensor a line, as name, f or i, rank,
- * dimensions, numbers. */
+ * Beside each exported NAME.onnx lie NAME.in and NAME.out: one tensor a line, as name, f or i,
+ * rank, dimensions, numbers. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
