@@ -6,13 +6,13 @@
 #       reel_located((reel_f)(...), __FILE__, __LINE__)
 #   REEL_API other reel_f(T a, U b)          the call is entered and left:
 #       a function reel_from_f(file, line, a, b) calls it between reel_enter and reel_leave
-# The tape to be told is the first found of the parameters: a reel_var's, a reel_tape * itself, or what
-# a header's comment "/* site: TYPE EXPRESSION */" says of a parameter of that type, which is called
-# `it` there: "/* site: reel_model reel_model_tape(it) */". Without any, and where nothing is
-# returned and the first parameter is no reel_var, a function is left alone. So are those of which places are
-# made and the ways to record (`exempt` below); functions of a reel_var whose names end in _n; those
-# with functions or "..." among their parameters; names in a comment "/* no site: reel_f reel_g */";
-# what stands between "/* sites off */" and "/* sites on */".
+# The tape to be told is the first found among the parameters: a reel_var's, a reel_tape * itself, or
+# what a header's comment "/* site: TYPE EXPRESSION */" says of a parameter of that type, which is
+# called `it` there: "/* site: reel_model reel_model_tape(it) */". Where there is none, or nothing is
+# returned and the first parameter is no reel_var, a function is left alone. So are those of which
+# places are made and the ways to record (`exempt` below); functions of a reel_var whose names end
+# in _n; those with functions or "..." among their parameters; names in a comment
+# "/* no site: reel_f reel_g */"; what stands between "/* sites off */" and "/* sites on */".
 
 # Cuts every stretch of the text in `variable` from `open` up to `close` (or the end).
 function(cut_between variable open close)

@@ -1,6 +1,6 @@
 /* draw.c: the graph as Graphviz DOT: `dot -Tsvg`. Parameters are boxes, data is an ellipse
- * without fill, what the reverse sweep recorded is shaded, time steps are clusters. Folded, steps that
- * repeat one body are drawn once, and an edge from the step before is dashed. */
+ * without fill, what the reverse sweep recorded is shaded, time steps are clusters. Folded, steps
+ * that repeat one body are drawn once, and an edge from the step before is dashed. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -132,7 +132,8 @@ static void find_loops(folding *f)
     }
 }
 
-/* A step is drawn by an earlier one of the same body, if one of the few before it in its loop has it. */
+/* A step is drawn by an earlier one of the same body, if one of the few before it in its loop has
+ * it. */
 #define LOOK_BACK 8
 static void choose_bodies(folding *f)
 {

@@ -120,7 +120,8 @@ void reel__stamp(reel_tape *t, uint16_t file, int32_t line)
     }
 }
 
-/* Calls may lie in one another: a function of the program that a call runs makes calls of its own. */
+/* Calls may lie in one another: a function of the program that a call runs makes calls of its
+ * own. */
 reel_site reel_enter(reel_tape *t, const char *file, int line)
 {
     reel_site before = { 0 };

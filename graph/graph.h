@@ -144,8 +144,8 @@ REEL_API reel_status reel_tape_status(const reel_tape *);
 /* "matmul at cell.c:41: inner dimensions differ: [4,5] x [6,3]"; "" without an error. Lives
  * until the next error or reel_tape_clear. */
 REEL_API const char *reel_tape_error(const reel_tape *);
-/* Forgets the error. When it came up while running, the gradients asked for by reel_backward and not
- * yet computed are forgotten with it. */
+/* Forgets the error. When it came up while running, the gradients asked for by reel_backward and
+ * not yet computed are forgotten with it. */
 REEL_API void reel_tape_clear(reel_tape *);
 
 REEL_API reel_tape_options reel_tape_options_of(const reel_tape *);
@@ -267,8 +267,9 @@ REEL_API reel_var reel_keep(reel_var);
 /* ---- derivatives --------------------------------------------------------------------------- */
 
 /* Records the gradient of the loss (one element) in every parameter it depends on; when it runs
- * it is added into the parameters' gradients. Calling it twice adds twice. (Where a recording of the
- * same structure was differentiated before, nothing is recorded: the plan made then is restored.) */
+ * it is added into the parameters' gradients. Calling it twice adds twice. (Where a recording of
+ * the same structure was differentiated before, nothing is recorded: the plan made then is
+ * restored.) */
 REEL_API void reel_backward(reel_var loss);
 
 /* dy_dx[i] = the gradient of the sum of y's elements in x[i], zeros where y does not depend on it.
@@ -293,17 +294,19 @@ REEL_API void reel_step_end(reel_tape *);
 
 /* ---- seeing -------------------------------------------------------------------------------- */
 
-/* Evaluates v again in recording order, up to the first op that makes a NaN or infinity out of finite
- * inputs: REEL_NOT_FINITE, and the tape's error says "log at cell.c:12, step 3: -inf at [0,2]; input
- * 0 in [0, 1.5]". REEL_OK when there is none. */
+/* Evaluates v again in recording order, up to the first op that makes a NaN or infinity out of
+ * finite inputs: REEL_NOT_FINITE, and the tape's error says "log at cell.c:12, step 3: -inf at
+ * [0,2]; input 0 in [0, 1.5]". REEL_OK when there is none. */
 REEL_API reel_status reel_find_nan(reel_var v);
-/* Words a person reads: the loops found, what each pass did with them, what they run and on how many
- * threads, what prevented more; and how many nodes v needs, of which op, their flops and bytes. */
+/* Words a person reads: the loops found, what each pass did with them, what they run and on how
+ * many threads, what prevented more; and how many nodes v needs, of which op, their flops and
+ * bytes. */
 REEL_API void reel_explain(reel_var v, FILE *);
 /* Graphviz DOT of what v depends on; parameters are boxes, shapes stand on the edges. */
 REEL_API void reel_draw(reel_var v, FILE *);
-/* The same with the marked steps of a loop that repeat one body drawn once, under how many they are;
- * dashed edges come from the step before. Steps that differ, such as a first one, stay apart. */
+/* The same with the marked steps of a loop that repeat one body drawn once, under how many they
+ * are; dashed edges come from the step before. Steps that differ, such as a first one, stay
+ * apart. */
 REEL_API void reel_draw_folded(reel_var v, FILE *);
 
 /* ---- gradient check ------------------------------------------------------------------------ */

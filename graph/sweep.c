@@ -220,7 +220,8 @@ static bool take_room(reel_tape *t, uint32_t n, size_t attribute_size, vjp_room 
     return true;
 }
 
-/* The vjp may read its inputs anew: a parameter that changed since is not the one it should read. */
+/* The vjp may read its inputs anew: a parameter that changed since is not the one it should
+ * read. */
 static bool check_unchanged(const sweep *s, uint32_t index)
 {
     const reel__node *node = reel__node_at(s->t, index);

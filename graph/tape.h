@@ -153,8 +153,8 @@ typedef struct {
     int threads; /* the tape's, meanwhile */
 } reel__pace;
 
-/* Nodes to append behind the `first` ones of a recording, what they stand for, and the order in which
- * all that is needed runs. */
+/* Nodes to append behind the `first` ones of a recording, what they stand for, and the order in
+ * which all that is needed runs. */
 typedef struct {
     uint32_t first, node_count, link_count;
     reel__node *nodes;
@@ -275,7 +275,8 @@ bool reel__list_add(reel_tape *, reel__list *, uint32_t); /* to a list of these 
 void reel__list_free(reel_tape *, reel__list *, size_t element);
 /* 64-byte aligned from 64 bytes on, else 8 */
 void *reel__arena_take(reel_tape *, reel__arena *, size_t bytes);
-/* Makes room for one more of an array in an arena; NULL where there is none: `array` is still good. */
+/* Makes room for one more of an array in an arena; NULL where there is none: `array` is still
+ * good. */
 void *reel__arena_grow(reel_tape *, reel__arena *, void *array, uint32_t count, uint32_t *capacity,
                        size_t element);
 void reel__arena_reset(reel__arena *);

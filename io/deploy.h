@@ -11,7 +11,8 @@
  *     reel_emit_c(t, step, "lstm.c", (reel_emit_c_options){ .name = "lstm" });
  *
  * Both take whatever was recorded, a cell's step or a graph of one's own, with values of parameters
- * as they are at the call. Record with reel_set_training(t, false): what draws at random is refused.
+ * as they are at the call. Record with reel_set_training(t, false): what draws at random is
+ * refused.
  */
 #ifndef REEL_DEPLOY_H
 #define REEL_DEPLOY_H
@@ -89,8 +90,8 @@ typedef struct {
  *     void NAME_init(NAME_state *);
  *     void NAME_step(NAME_state *, const float *x0, …, float *y0, …);
  *
- * of float or double as the tape is; index tensors are int32_t. Nothing is allocated. An op that has
- * no C form (random, or a program's own) is an error that names it. */
+ * of float or double as the tape is; index tensors are int32_t. Nothing is allocated. An op that
+ * has no C form (random, or a program's own) is an error that names it. */
 REEL_API reel_status reel_emit_c(reel_tape *, reel_recorded, const char *path, reel_emit_c_options);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
 /* freeze.c: a recorded program with memory of its own.
  *
- * Every item of the listing gets its place once; what is left to run is a list of kernel calls whose
- * arguments never change, so that a step is a walk over them. */
+ * Every item of the listing gets its place once; what is left to run is a list of kernel calls
+ * whose arguments never change, so that a step is a walk over them. */
 #include <string.h>
 
 #include "../graph/run/packed.h"

@@ -71,11 +71,11 @@ typedef struct reel_onnx reel_onnx;
 /* Reads a model. Floating initialisers with axes become parameters under their names; integers, and
  * what shapes are computed from, stay outside the tape. Refused with NULL and an error: a damaged
  * file, a name used twice, an input that nothing produces, a cycle, dimensions whose product
- * overflows or that the data do not fill, data outside the model's folder, an operator that reel has
- * no form of (named with its node). Known operators: element-wise ones, MatMul, Gemm, reductions,
- * Softmax, what changes shapes, Gather, LayerNormalization, RNN, LSTM, GRU, Scan; io/onnx_nodes.c
- * has the table. reel_onnx_parse reads the same from memory; it has no folder, so external data are
- * refused. */
+ * overflows or that the data do not fill, data outside the model's folder, an operator that reel
+ * has no form of (named with its node). Known operators: element-wise ones, MatMul, Gemm,
+ * reductions, Softmax, what changes shapes, Gather, LayerNormalization, RNN, LSTM, GRU, Scan;
+ * io/onnx_nodes.c has the table. reel_onnx_parse reads the same from memory; it has no folder, so
+ * external data are refused. */
 REEL_API reel_onnx *reel_onnx_load(reel_tape *, const char *path, reel_onnx_load_options);
 REEL_API reel_onnx *reel_onnx_parse(reel_tape *, const void *bytes, size_t size,
                                     reel_onnx_load_options);

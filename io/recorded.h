@@ -1,5 +1,5 @@
-/* recorded.h: what freezing and emitting C share: the listing of a recorded program with its states.
- * Not installed. */
+/* recorded.h: what freezing and emitting C share: the listing of a recorded program with its
+ * states. Not installed. */
 #ifndef REEL_RECORDED_H
 #define REEL_RECORDED_H
 

@@ -1,8 +1,8 @@
 /* cell_clockwork.c: the clockwork RNN.
  *
  * The square matrix of the recurrent weights, zeros where a module does not hear another, and the
- * row of periods are put together in every step; as neither depends on the step, the planner does it
- * once. */
+ * row of periods are put together in every step; as neither depends on the step, the planner does
+ * it once. */
 #include <stdlib.h>
 
 #include "gates.h"

@@ -22,8 +22,8 @@ static reel_var shifts(reel_var v, int axis, int64_t taps)
     return reel_concat_n(-1, (int)taps, tap);
 }
 
-/* v [batch, places·channels] → [batch·places, taps·channels]: beside each other what the kernel sees
- * from each place; along the columns first, so that few shifts make many taps. */
+/* v [batch, places·channels] → [batch·places, taps·channels]: beside each other what the kernel
+ * sees from each place; along the columns first, so that few shifts make many taps. */
 static reel_var surroundings(const conv_lstm *c, reel_var v, int64_t channels)
 {
     int64_t taps = c->rows * c->columns;

@@ -1,4 +1,5 @@
-/* cell_tree_lstm.c: the child-sum tree LSTM. The shape of the tree is the program's control flow. */
+/* cell_tree_lstm.c: the child-sum tree LSTM. The shape of the tree is the program's control
+ * flow. */
 #include "gates.h"
 
 typedef struct {

@@ -5,9 +5,9 @@
  *
  * Below, x is [batch, in], h the state of that name, σ the logistic function, ∘ the product element
  * by element, and [a b] = z says that z's columns are those of a, then of b. Without another word
- * W_x starts Glorot uniform, each gate's block of W_h orthogonal, all biases zero, and the output is
- * the new h [batch, hidden]. A size below 1 or an option out of range makes no cell and leaves a
- * message that names the argument.
+ * W_x starts Glorot uniform, each gate's block of W_h orthogonal, all biases zero, and the output
+ * is the new h [batch, hidden]. A size below 1 or an option out of range makes no cell and leaves
+ * a message that names the argument.
  */
 #ifndef REEL_CELLS_H
 #define REEL_CELLS_H
@@ -60,8 +60,8 @@ REEL_API reel_cell reel_multiplicative_lstm(reel_tape *, const char *name, int64
  *     h~ = σ(o)∘tanh(c~),          h' = h + k∘(h~ - h)
  *
  * Parameters: W_x [in, 4·hidden], W_h [hidden, 4·hidden], b [4·hidden], and [hidden] each: period,
- * exp of a uniform number in [log shortest, log longest]; shift, uniform in [0, 1), in periods; open,
- * 0.05. States: h, c, and the clock [batch, 1], the number of the row's next step. */
+ * exp of a uniform number in [log shortest, log longest]; shift, uniform in [0, 1), in periods;
+ * open, 0.05. States: h, c, and the clock [batch, 1], the number of the row's next step. */
 typedef struct {
     /* x is [batch, in + 1]: its last column is the time, in any unit. Otherwise steps are counted
      * from the initial clock. */
@@ -139,12 +139,12 @@ typedef struct {
 REEL_API reel_cell reel_indrnn(reel_tape *, const char *name, int64_t in, int64_t hidden,
                                reel_indrnn_options);
 
-/* Clockwork RNN (Koutník et al. 2014): hidden is cut into equal modules; at step t those whose period
- * divides t become tanh(x·W_x + h·W + b), the others stay. A module hears itself and the modules
- * after it alone: W is made of W_h's blocks, and zeros.
- * Parameters: W_x [in, hidden], b [hidden], W_h [rows, d], d = hidden / modules: the blocks
- * [hidden, d], [hidden - d, d], …, [d, d] of the modules one below the other. States: h, and the clock
- * [batch, 1], the number of the row's next step. */
+/* Clockwork RNN (Koutník et al. 2014): hidden is cut into equal modules; at step t those whose
+ * period divides t become tanh(x·W_x + h·W + b), the others stay. A module hears itself and the
+ * modules after it alone: W is made of W_h's blocks, and zeros. Parameters: W_x [in, hidden], b
+ * [hidden], W_h [rows, d], d = hidden / modules: the blocks [hidden, d], [hidden - d, d], …, [d,
+ * d] of the modules one below the other. States: h, and the clock [batch, 1], the number of the
+ * row's next step. */
 typedef struct {
     int modules; /* a divisor of hidden; 0: 4, or hidden's largest divisor below */
     /* [modules], each at least 1, read at the call; NULL: 1, 2, 4, 8, … The paper sorts them from
@@ -156,9 +156,9 @@ REEL_API reel_cell reel_clockwork(reel_tape *, const char *name, int64_t in, int
 
 /* ---- convolutional (cell_conv_lstm.c) -------------------------------------------------------- */
 
-/* ConvLSTM (Shi et al. 2015): the LSTM's products are convolutions over a picture, with zeros around
- * it, so that its size stays. A row of x is [height, width, in] laid flat, in and hidden being
- * channels; h and c are [height, width, hidden] laid flat.
+/* ConvLSTM (Shi et al. 2015): the LSTM's products are convolutions over a picture, with zeros
+ * around it, so that its size stays. A row of x is [height, width, in] laid flat, in and hidden
+ * being channels; h and c are [height, width, hidden] laid flat.
  *
  *     [i f g o] = x*W_x + h*W_h + b
  *     c' = σ(f)∘c + σ(i)∘tanh(g)
@@ -181,16 +181,17 @@ REEL_API reel_cell reel_conv_lstm(reel_tape *, const char *name, int64_t in, int
 /* ---- linear recurrences (linear.c) ----------------------------------------------------------- */
 
 /* Cells whose new state is a∘h + b, where a and b depend on x alone. Written once, such a cell runs
- * step by step in reel_unroll, and all steps at once in reel_unroll_parallel: products over the whole
- * sequence, one reel_linear_scan, products again. reel_sru (with .linear), reel_qrnn, reel_mingru,
- * reel_minlstm and reel_lru are such cells; a program's own is
+ * step by step in reel_unroll, and all steps at once in reel_unroll_parallel: products over the
+ * whole sequence, one reel_linear_scan, products again. reel_sru (with .linear), reel_qrnn,
+ * reel_mingru, reel_minlstm and reel_lru are such cells; a program's own is
  *
  *     static reel_linear_terms terms(void *self, reel_var x)
  *     {
  *         reel_var a = reel_sigmoid(reel_matmul(x, ((my_cell *)self)->W));
  *         return (reel_linear_terms){ .decay = a, .drive = reel_sub(reel_scalar(x.tape, 1), a) };
  *     }
- *     reel_cell cell = reel_linear(t, (reel_linear_cell){ .self = &my, .width = 8, .terms = terms });
+ *     reel_linear_cell mine = { .self = &my, .width = 8, .terms = terms };
+ *     reel_cell cell = reel_linear(t, mine);
  */
 typedef struct {
     reel_var decay, drive; /* a and b: [..., width]; a may be what broadcasts to it */
@@ -199,7 +200,8 @@ typedef struct {
 typedef struct {
     void *self;
     int64_t width; /* of h */
-    /* a, b and h are complex numbers, real parts in the first half, imaginary ones in the second. */
+    /* a, b and h are complex numbers, real parts in the first half, imaginary ones in the
+     * second. */
     bool complex_values;
     /* How many steps of x `terms` sees, the last `window` of them side by side, oldest first; 0: 1.
      * Where it is more than 1, state[1] holds the steps before, [batch, (window - 1)·in]. */
@@ -223,11 +225,12 @@ REEL_API reel_rollout reel_unroll_parallel(reel_cell, reel_var x, reel_unroll_op
  *     h = r∘c' + (1 - r)∘scale·s, the output
  *
  * Parameters: W_x [in, 3·hidden], or [in, 4·hidden] where in is not hidden, uniform in ±√(3/in);
- * v [2·hidden], v_f then v_r, uniform in ±1/√hidden; b [2·hidden], b_f zero, b_r highway_bias. scale is
- * √(1 + 2·exp(highway_bias)), which keeps the variance of x through a stack of layers.
+ * v [2·hidden], v_f then v_r, uniform in ±1/√hidden; b [2·hidden], b_f zero, b_r highway_bias.
+ * scale is √(1 + 2·exp(highway_bias)), which keeps the variance of x through a stack of layers.
  * State: c. */
 typedef struct {
-    /* Without v_f and v_r (Lei & Zhang 2017): the gates see x alone, and reel_unroll_parallel can. */
+    /* Without v_f and v_r (Lei & Zhang 2017): the gates see x alone, and reel_unroll_parallel
+     * can. */
     bool linear;
     double highway_bias;
 } reel_sru_options;
@@ -241,8 +244,8 @@ REEL_API reel_cell reel_sru(reel_tape *, const char *name, int64_t in, int64_t h
  *     c' = σ(f)∘c + (1 - σ(f))∘tanh(z)
  *     h = σ(o)∘c', the output
  *
- * Parameters: W_x [kernel·in, 3·hidden], b [3·hidden]. States: c, and with a kernel above 1 the steps
- * before [batch, (kernel - 1)·in]. */
+ * Parameters: W_x [kernel·in, 3·hidden], b [3·hidden]. States: c, and with a kernel above 1 the
+ * steps before [batch, (kernel - 1)·in]. */
 typedef struct {
     int64_t kernel; /* 0: 2 */
 } reel_qrnn_options;
@@ -278,10 +281,10 @@ REEL_API reel_cell reel_minlstm(reel_tape *, const char *name, int64_t in, int64
  *     h' = λ∘h + γ∘(x·B)
  *     y = Re(h'·C) + x·D, the output
  *
- * Parameters: nu, theta [hidden], so that λ starts uniform in the ring of radii `least` and `most` and
- * angles up to `angle`; B [in, 2·hidden] and C [2·hidden, out], real parts then imaginary ones, normal
- * of variance 1/(2·in) and 1/hidden; D [in, out], normal of variance 1/in. State: h [batch, 2·hidden],
- * real parts then imaginary ones. */
+ * Parameters: nu, theta [hidden], so that λ starts uniform in the ring of radii `least` and `most`
+ * and angles up to `angle`; B [in, 2·hidden] and C [2·hidden, out], real parts then imaginary
+ * ones, normal of variance 1/(2·in) and 1/hidden; D [in, out], normal of variance 1/in. State: h
+ * [batch, 2·hidden], real parts then imaginary ones. */
 typedef struct {
     int64_t out;               /* 0: hidden */
     double least, most, angle; /* 0: 0.9, 0.999 and π/10; REEL_ZERO for a least of 0 */
@@ -297,9 +300,9 @@ REEL_API reel_cell reel_lru(reel_tape *, const char *name, int64_t in, int64_t h
  *     c = σ(i)∘tanh(g) + Σ σ(f_k)∘c_k
  *     h = σ(o)∘tanh(c)
  *
- * Parameters: W_x [in, 4·hidden], W_h [hidden, 4·hidden], b [4·hidden], blocks i, f, g, o; the forget
- * block of b starts at forget_bias. The tree is the program's: call reel_tree_node for one node after
- * another, children first. */
+ * Parameters: W_x [in, 4·hidden], W_h [hidden, 4·hidden], b [4·hidden], blocks i, f, g, o; the
+ * forget block of b starts at forget_bias. The tree is the program's: call reel_tree_node for one
+ * node after another, children first. */
 typedef struct {
     reel_var h, c; /* [batch, hidden] */
 } reel_tree_state;
@@ -317,8 +320,8 @@ REEL_API reel_tree_cell reel_tree_lstm(reel_tape *, const char *name, int64_t in
 /* x [batch, in]; `children` may be 0. Poisoned handles after a misuse. */
 REEL_API reel_tree_state reel_tree_node(reel_tree_cell, reel_var x, int children,
                                         const reel_tree_state child[]);
-/* All nodes of a tree, or of several: x [nodes, batch, in], parent[i] > i being the node that i is a
- * child of, -1 for a root. h and c of all nodes, [nodes, batch, hidden]. */
+/* All nodes of a tree, or of several: x [nodes, batch, in], parent[i] > i being the node that i is
+ * a child of, -1 for a root. h and c of all nodes, [nodes, batch, hidden]. */
 REEL_API reel_tree_state reel_tree_fold(reel_tree_cell, reel_var x, const int32_t *parent);
 
 #ifdef __cplusplus

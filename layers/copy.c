@@ -35,7 +35,8 @@ static bool check(reel_var logits, reel_var weights, reel_var p_gen, const int32
     return true;
 }
 
-/* int32 [batch·steps]: where each weight goes in [batch, extended + 1], padding to the last column. */
+/* int32 [batch·steps]: where each weight goes in [batch, extended + 1], padding to the last
+ * column. */
 static reel_var places(reel_tape *tape, const int32_t *source, sizes s)
 {
     size_t bytes = (size_t)(s.steps * s.batch) * sizeof(int32_t);

@@ -79,7 +79,7 @@ static reel_var step_listening(void *self, reel_var gold, reel_var state[])
     return logits;
 }
 
-/* ---- over a sequence -------------------------------------------------------------------------- */
+/* ---- over a sequence ------------------------------------------------------------------------- */
 
 static reel_rollout nothing(reel_tape *tape)
 {

@@ -1,5 +1,5 @@
-/* flow.c: norms of gradients, saturation of gates, spectral radii. A flow is one arena: nothing of it
- * is freed before the whole. */
+/* flow.c: norms of gradients, saturation of gates, spectral radii. A flow is one arena: nothing of
+ * it is freed before the whole. */
 #include <math.h>
 #include <string.h>
 

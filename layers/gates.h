@@ -20,7 +20,8 @@ reel_var reel__gate_sum(const reel__gates *, reel_var x, reel_var h);
 /* A vector of equal blocks: `value` in block `which`, zero elsewhere. */
 reel_init reel__block_init(int blocks, int which, double value);
 
-/* gate + c∘p, p being part `which` of the peepholes W_c, parts as wide as c; `gate` where W_c is absent. */
+/* gate + c∘p, p being part `which` of the peepholes W_c, parts as wide as c; `gate` where W_c is
+ * absent. */
 reel_var reel__peep(reel_var gate, reel_var W_c, reel_var c, int64_t which);
 
 /* z's columns i, f, g, o, and c: *c becomes σ(f)∘c + σ(i)∘tanh(g), and σ(o)∘tanh(*c) returns. With

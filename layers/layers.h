@@ -117,9 +117,9 @@ REEL_API reel_cell reel_lstm(reel_tape *, const char *name, int64_t in, int64_t 
  * 2014 and PyTorch; Chung et al. 2014 and many tutorials swap z and 1 - z. */
 typedef struct {
     bool reset_after;
-    /* Every product of x or h is normalised and scaled: norm(x·W)∘gain_x for x·W, r and z together, n
-     * by itself, and likewise with gain_h (Ba et al. 2016, who have .reset_after). norm as in the
-     * LSTM. Parameters gain_x, gain_h [3·hidden]. */
+    /* Every product of x or h is normalised and scaled: norm(x·W)∘gain_x for x·W, r and z
+     * together, n by itself, and likewise with gain_h (Ba et al. 2016, who have .reset_after).
+     * norm as in the LSTM. Parameters gain_x, gain_h [3·hidden]. */
     bool layer_norm;
     double epsilon; /* of layer_norm; 0: 1e-5 */
 } reel_gru_options;

@@ -3,8 +3,8 @@
 
 #include "rollout.h"
 
-/* a∘h + b. Of complex numbers: [re re]∘h + [-im im]∘(h with its halves swapped) + b, whose factors are
- * made once where a is the same in all steps. */
+/* a∘h + b. Of complex numbers: [re re]∘h + [-im im]∘(h with its halves swapped) + b, whose factors
+ * are made once where a is the same in all steps. */
 static reel_var advance(const reel_linear_cell *c, reel_var a, reel_var h, reel_var b)
 {
     if (!c->complex_values) {
@@ -104,8 +104,8 @@ static reel_var held(const parallel *p, reel_var v, reel_var first)
     return reel_linear_scan(decay, reel_where(p->in.mask, v, p->in.zero), options);
 }
 
-/* The steps before, one after the other: before[j] is x of j + 1 steps ago, as a row at its own step
- * sees it; after[j] is the same once the step is done. */
+/* The steps before, one after the other: before[j] is x of j + 1 steps ago, as a row at its own
+ * step sees it; after[j] is the same once the step is done. */
 static reel_var take_window(const parallel *p, reel_var *history)
 {
     const reel_linear_cell *c = p->cell;

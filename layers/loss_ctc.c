@@ -5,7 +5,8 @@
  * longest]):
  *
  *     blanks'_i = log p(blank) + log(e^blanks_i + e^labels_{i-1})
- *     labels'_i = log p(label i) + log(e^labels_i + e^blanks_i + [label i ≠ label i-1]·e^labels_{i-1})
+ *     labels'_i = log p(label i)
+ *               + log(e^labels_i + e^blanks_i + [label i ≠ label i-1]·e^labels_{i-1})
  *
  * which reel_unroll runs over the steps, lengths included; the backward recursion is its gradient.
  * Impossible is -infinity, which logsumexp and its derivatives take for what it is. */

@@ -77,8 +77,8 @@ reel_var reel_focal(reel_var logits, reel_var targets, reel_focal_options option
     return reel__reduce_loss("focal", losses, options.reduction);
 }
 
-/* log Σ of the others' probabilities. A finite floor for the target's own leaves the derivatives finite
- * where there are no others. */
+/* log Σ of the others' probabilities. A finite floor for the target's own leaves the derivatives
+ * finite where there are no others. */
 static reel_var log_of_others(reel_var log_p, reel_var targets)
 {
     reel_shape shape = reel_shape_of(log_p);

@@ -1,13 +1,13 @@
 /* loss_transducer.c: the recurrent neural network transducer (Graves 2012).
  *
- * The lattice of t steps read and u labels put out is walked along its diagonals d = t + u, of which
- * all cells [batch, longest + 1] are computed at once from the diagonal before:
+ * The lattice of t steps read and u labels put out is walked along its diagonals d = t + u, of
+ * which all cells [batch, longest + 1] are computed at once from the diagonal before:
  *
  *     log α_{d+1}[u] = log(α_d[u]·p(blank | d - u, u) + α_d[u-1]·p(label u | d - u + 1, u - 1))
  *
- * To have a diagonal's probabilities side by side, the tables are skewed by a gather that is the same
- * for all rows. A row's path ends with the blank out of its last cell, on diagonal steps + labels: for
- * reel_unroll that is the row's length. */
+ * To have a diagonal's probabilities side by side, the tables are skewed by a gather that is the
+ * same for all rows. A row's path ends with the blank out of its last cell, on diagonal steps +
+ * labels: for reel_unroll that is the row's length. */
 #include <math.h>
 
 #include "loss.h"
@@ -187,7 +187,8 @@ static reel_var skewed(const transducer *r, reel_var v, reel_var cells, reel_var
     return reel_where(on_diagonal, side_by_side, reel_scalar(r->tape, -INFINITY));
 }
 
-/* [diagonals, batch, 2·width]: for each place of a diagonal log p of the blank and of the next label */
+/* [diagonals, batch, 2·width]: for each place of a diagonal log p of the blank and of the next
+ * label */
 static reel_var transitions(const transducer *r)
 {
     reel_shape lattice = REEL_SHAPE(r->batch, r->steps, r->width);

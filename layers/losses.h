@@ -1,14 +1,15 @@
 /* losses.h: losses of whole sequences (CTC, transducer, CRF) and further losses of elements.
  *
- *     reel_var logits = reel_apply(out, reel_unroll(cell, x, options).outputs);   // [steps, batch, n]
+ *     reel_var outputs = reel_unroll(cell, x, options).outputs;
+ *     reel_var logits = reel_apply(out, outputs);                        // [steps, batch, n]
  *     reel_var loss = reel_ctc(logits, targets, steps, letters, (reel_ctc_options){ 0 });
  *     reel_backward(loss);
  *
  * Time is the first axis, the batch the second, except where a comment says otherwise. Lengths are
  * [batch] numbers read at the call; NULL means that every row has all steps. What stands behind a
  * row's length is never read as a number: a padded batch has the losses of its rows alone, and the
- * padding gets gradient 0, NaN or not. Every loss can be differentiated again. Cross-entropy and the
- * regression losses stand in layers.h.
+ * padding gets gradient 0, NaN or not. Every loss can be differentiated again. Cross-entropy and
+ * the regression losses stand in layers.h.
  */
 #ifndef REEL_LOSSES_H
 #define REEL_LOSSES_H
@@ -48,10 +49,11 @@ typedef struct {
     bool zero_infinity;
     bool log_probabilities; /* the first argument holds those (torch's convention), not logits */
 } reel_ctc_options;
-/* -log of the probability, summed over all paths, that the labels of the steps spell the target when
- * repeats are merged and blanks dropped. logits [steps, batch, labels]; targets int32 [batch,
- * longest], no blank among the first target_lengths[row], whatever behind. input_lengths 0 … steps,
- * target_lengths 0 … longest. An empty target is spelt by blanks alone, and by no step at all. */
+/* -log of the probability, summed over all paths, that the labels of the steps spell the target
+ * when repeats are merged and blanks dropped. logits [steps, batch, labels]; targets int32 [batch,
+ * longest], no blank among the first target_lengths[row], whatever behind. input_lengths 0 …
+ * steps, target_lengths 0 … longest. An empty target is spelt by blanks alone, and by no step at
+ * all. */
 REEL_API reel_var reel_ctc(reel_var logits, reel_var targets, const int32_t *input_lengths,
                            const int32_t *target_lengths, reel_ctc_options);
 
@@ -62,9 +64,9 @@ typedef struct {
     reel_reduction reduction; /* REEL_REDUCE_MEAN: over the batch; REEL_REDUCE_NONE: [batch] */
     bool log_probabilities;
 } reel_transducer_options;
-/* -log of the probability, summed over all monotonic alignments, that the joint network puts out the
- * target. logits [batch, steps, longest + 1, labels]: at [b, t, u] for what follows step t when u
- * labels are out, the blank being "go on to step t + 1". targets int32 [batch, longest].
+/* -log of the probability, summed over all monotonic alignments, that the joint network puts out
+ * the target. logits [batch, steps, longest + 1, labels]: at [b, t, u] for what follows step t
+ * when u labels are out, the blank being "go on to step t + 1". targets int32 [batch, longest].
  * input_lengths 0 … steps, target_lengths 0 … longest; without steps only the empty target is
  * possible (loss 0, else +infinity). */
 REEL_API reel_var reel_transducer(reel_var logits, reel_var targets, const int32_t *input_lengths,
@@ -104,9 +106,9 @@ typedef struct {
 } reel_hinge_options;
 REEL_API reel_var reel_hinge(reel_var scores, reel_var targets, reel_hinge_options);
 
-/* Σ_{k≠y} max(0, margin - s_y + s_k) / classes, as torch's multi_margin_loss; scores [..., classes],
- * targets int32 [...]; with .squared each term is squared (its p = 2). With .crammer_singer the
- * greatest term in place of the sum over classes (Crammer & Singer 2001). */
+/* Σ_{k≠y} max(0, margin - s_y + s_k) / classes, as torch's multi_margin_loss; scores [...,
+ * classes], targets int32 [...]; with .squared each term is squared (its p = 2). With
+ * .crammer_singer the greatest term in place of the sum over classes (Crammer & Singer 2001). */
 typedef struct {
     double margin; /* 0: 1; REEL_ZERO: 0 */
     bool squared, crammer_singer;
@@ -114,8 +116,8 @@ typedef struct {
 } reel_multi_margin_options;
 REEL_API reel_var reel_multi_margin(reel_var scores, reel_var targets, reel_multi_margin_options);
 
-/* -α_t·(1 - p_t)^γ·log p_t of independent logits, p_t the probability given to the target t ∈ {0, 1}
- * (Lin et al. 2017), α_t = α where t = 1 and 1 - α where t = 0. */
+/* -α_t·(1 - p_t)^γ·log p_t of independent logits, p_t the probability given to the target t ∈ {0,
+ * 1} (Lin et al. 2017), α_t = α where t = 1 and 1 - α where t = 0. */
 typedef struct {
     double gamma; /* 0: 2; REEL_ZERO: 0 */
     double alpha; /* 0: no α_t */
@@ -126,9 +128,9 @@ REEL_API reel_var reel_focal(reel_var logits, reel_var targets, reel_focal_optio
 REEL_API reel_var reel_focal_softmax(reel_var logits, reel_var targets, reel_focal_options);
 
 /* Σ p·(log p - log q), Kullback & Leibler 1951: log_q are log-probabilities, p probabilities of the
- * same shape; 0·log 0 is 0. As torch's kl_div(log_q, p): REEL_REDUCE_NONE gives each element's term,
- * REEL_REDUCE_SUM their sum, REEL_REDUCE_MEAN the sum divided by the first axis (its "batchmean", the
- * mean of the divergences; its "mean" divides by the number of elements). */
+ * same shape; 0·log 0 is 0. As torch's kl_div(log_q, p): REEL_REDUCE_NONE gives each element's
+ * term, REEL_REDUCE_SUM their sum, REEL_REDUCE_MEAN the sum divided by the first axis (its
+ * "batchmean", the mean of the divergences; its "mean" divides by the number of elements). */
 REEL_API reel_var reel_kl_divergence(reel_var log_q, reel_var p, reel_reduction);
 
 /* ---- regression and distances (loss_distance.c) --------------------------------------------- */
@@ -138,8 +140,8 @@ REEL_API reel_var reel_kl_divergence(reel_var log_q, reel_var p, reel_reduction)
 REEL_API reel_var reel_smooth_l1(reel_var prediction, reel_var target, double beta, reel_reduction);
 /* exp(x) - t·x of a log rate x, as torch's poisson_nll_loss */
 REEL_API reel_var reel_poisson_nll(reel_var log_rate, reel_var target, reel_reduction);
-/* (log v + d²/v)/2, d = mean - target, with v = max(variance, 1e-6), as torch's gaussian_nll_loss; a
- * variance below gets gradient 0 (Nix & Weigend 1994). One shape for all three. */
+/* (log v + d²/v)/2, d = mean - target, with v = max(variance, 1e-6), as torch's gaussian_nll_loss;
+ * a variance below gets gradient 0 (Nix & Weigend 1994). One shape for all three. */
 REEL_API reel_var reel_gaussian_nll(reel_var mean, reel_var target, reel_var variance,
                                     reel_reduction);
 

@@ -1,5 +1,5 @@
-/* probe.c: values inside cells, by name. What a tape carries for them hangs on its list of what is to
- * be freed with it, where the release function tells it apart. */
+/* probe.c: values inside cells, by name. What a tape carries for them hangs on its list of what is
+ * to be freed with it, where the release function tells it apart. */
 #include <string.h>
 
 #include "probe.h"

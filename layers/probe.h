@@ -4,8 +4,8 @@
 
 #include "layer.h"
 
-/* While it is pushed, a value of this name becomes replace(self, value). Lives on the caller's stack;
- * pushed and popped in pairs. */
+/* While it is pushed, a value of this name becomes replace(self, value). Lives on the caller's
+ * stack; pushed and popped in pairs. */
 typedef struct reel__probe_hook {
     const char *name;
     reel_var (*replace)(void *self, reel_var v);

@@ -1,8 +1,8 @@
 /* segment.c: from a fine time scale to a coarse one. */
 #include "layer.h"
 
-/* What is known of the segments before anything is recorded. A step of row r in segment s belongs to
- * slot s·batch + r; one more slot takes those that belong to none. */
+/* What is known of the segments before anything is recorded. A step of row r in segment s belongs
+ * to slot s·batch + r; one more slot takes those that belong to none. */
 typedef struct {
     int64_t steps, batch, slots;
     int32_t *slot; /* [steps·batch] */

@@ -21,11 +21,11 @@ extern "C" {
 
 /* ---- truncated backpropagation through time (truncated.c) ----------------------------------- */
 
-/* TBPTT(k1, k2) (Williams & Peng 1990; Sutskever 2013): an update every k1 steps, its gradient going
- * back k2 steps. Fill in the first three and ask for window after window; the others say what it
- * is. k2 = k1 cuts the sequence; k2 > k1 lets windows overlap: the steps before `fresh` are run again
- * so that the gradient reaches back through them, and only the loss of [fresh, end) counts. k1 = k2 ≥
- * steps is full backpropagation through time. */
+/* TBPTT(k1, k2) (Williams & Peng 1990; Sutskever 2013): an update every k1 steps, its gradient
+ * going back k2 steps. Fill in the first three and ask for window after window; the others say
+ * what it is. k2 = k1 cuts the sequence; k2 > k1 lets windows overlap: the steps before `fresh`
+ * are run again so that the gradient reaches back through them, and only the loss of [fresh, end)
+ * counts. k1 = k2 ≥ steps is full backpropagation through time. */
 typedef struct {
     int64_t steps;             /* of the whole sequence; ≥ 0 */
     int64_t stride;            /* k1 ≥ 1 */
@@ -40,23 +40,23 @@ REEL_API bool reel_next_window(reel_window *);
 /* ---- states that outlive a rewind (carry.c) ------------------------------------------------- */
 
 /* The state of a cell as numbers, from batch to batch (stateful training): data to the next batch,
- * so that no gradient goes back, and the memory of the old one is free. Belongs to the tape; zeros at
- * first. NULL, with an error, for a bad cell or batch. */
+ * so that no gradient goes back, and the memory of the old one is free. Belongs to the tape; zeros
+ * at first. NULL, with an error, for a bad cell or batch. */
 typedef struct reel_carry reel_carry;
 REEL_API reel_carry *reel_carry_new(reel_tape *, reel_cell, int64_t batch);
 
-/* reel_unroll from the state carried, options.initial being ignored; x has the carry's batch. The state
- * after `steps` of x's steps is kept for reel_carry_save; after 0 it is the one carried. */
+/* reel_unroll from the state carried, options.initial being ignored; x has the carry's batch. The
+ * state after `steps` of x's steps is kept for reel_carry_save; after 0 it is the one carried. */
 #define REEL_ALL_STEPS (-1)
 REEL_API reel_rollout reel_unroll_carried(reel_carry *, reel_var x, reel_unroll_options,
                                           int64_t steps);
 
-/* Reads the state kept, before the rewind; after an optimiser's step will do. Without an unroll since
- * the last save it is an error, and the numbers stay. */
+/* Reads the state kept, before the rewind; after an optimiser's step will do. Without an unroll
+ * since the last save it is an error, and the numbers stay. */
 REEL_API reel_status reel_carry_save(reel_carry *);
 
-/* Back to zeros where rows[row] is nonzero, or all rows for NULL; or to start[k], one row [width[k]] for
- * each state, where start is not NULL. */
+/* Back to zeros where rows[row] is nonzero, or all rows for NULL; or to start[k], one row
+ * [width[k]] for each state, where start is not NULL. */
 REEL_API void reel_carry_reset(reel_carry *, const bool rows[], const double *const start[]);
 
 /* The state carried as leaves of the tape, for a loop of one's own; [batch, width[k]]. */
@@ -87,8 +87,8 @@ REEL_API reel_var reel_probe(reel_var v, const char *name);
 
 /* From here on, values that are named are noted; each rewind forgets them. Parameters are not. */
 REEL_API void reel_watch(reel_tape *, bool on);
-/* All values of one name since the rewind, in the order of recording: of a gate in an unroll [steps,
- * batch, width], step by step in processing order. Unknown names are errors. */
+/* All values of one name since the rewind, in the order of recording: of a gate in an unroll
+ * [steps, batch, width], step by step in processing order. Unknown names are errors. */
 REEL_API reel_var reel_watched(reel_tape *, const char *name);
 /* Names in order of first appearance; NULL past the last. Until the next reel_probe. */
 REEL_API const char *reel_watched_name(const reel_tape *, int index);
@@ -106,8 +106,9 @@ REEL_API reel_var reel_temporal_penalty(reel_var h, double beta, const int32_t *
 
 /* ---- packing (pack.c) ----------------------------------------------------------------------- */
 
-/* Floating x [steps, batch, …] → [Σ lengths, …]: the valid steps alone, step after step and within a step row
- * after row, in any order of lengths. An output layer or a loss then does no work for padding. */
+/* Floating x [steps, batch, …] → [Σ lengths, …]: the valid steps alone, step after step and within
+ * a step row after row, in any order of lengths. An output layer or a loss then does no work for
+ * padding. */
 REEL_API reel_var reel_pack(reel_var x, const int32_t *lengths);
 /* The same of numbers that are not on a tape yet, such as targets: indices [steps, batch] → int32
  * [Σ lengths]. */
@@ -125,9 +126,10 @@ typedef enum {
     REEL_SEGMENT_KIND_COUNT
 } reel_segment_kind;
 
-/* Words out of letters: x [steps, batch, width] and the segment of each step, segment[t·batch + row] in
- * 0 … segments - 1, or -1 for none → [segments, batch, width], zeros for a segment without steps. A
- * sentence encoder over the result, whose lengths are the numbers of words, sees one word a step. */
+/* Words out of letters: x [steps, batch, width] and the segment of each step, segment[t·batch +
+ * row] in 0 … segments - 1, or -1 for none → [segments, batch, width], zeros for a segment without
+ * steps. A sentence encoder over the result, whose lengths are the numbers of words, sees one word
+ * a step. */
 REEL_API reel_var reel_pool_segments(reel_var x, const int32_t *segment, int64_t segments,
                                      reel_segment_kind);
 
@@ -140,7 +142,8 @@ REEL_API reel_status reel_per_example_gradients(reel_var losses, int n, const re
 
 /* ---- encoder and decoder (encoder_decoder.c, bridge.c) -------------------------------------- */
 
-/* What makes logits of tokens: an embedding, a cell (a stack, or one that attends), an output layer. */
+/* What makes logits of tokens: an embedding, a cell (a stack, or one that attends), an output
+ * layer. */
 typedef struct {
     reel_layer embedding; /* int32 [...] → [..., embedded] */
     reel_cell cell;
@@ -152,21 +155,21 @@ typedef struct {
 typedef struct {
     reel_var initial[REEL_MAX_STATES];
     const int32_t *lengths;
-    /* The probability with which each token, by a coin of its own, is the gold one and not one from the
-     * decoder's own output (Bengio et al. 2015). 0: 1, all gold; REEL_ZERO: all its own, free running.
-     * The first token is always gold. See reel_sampling_ratio. */
+    /* The probability with which each token, by a coin of its own, is the gold one and not one
+     * from the decoder's own output (Bengio et al. 2015). 0: 1, all gold; REEL_ZERO: all its own,
+     * free running. The first token is always gold. See reel_sampling_ratio. */
     double teacher_forcing;
     bool greedy;    /* its own token is the likeliest; else it is drawn from the softmax */
     bool sentences; /* one coin a row for the whole sequence */
 } reel_teaching_options;
-/* .outputs are the logits [steps, batch, vocabulary], the states the cell's. The choice of a token has no
- * gradient; what the decoder makes of it has. */
+/* .outputs are the logits [steps, batch, vocabulary], the states the cell's. The choice of a token
+ * has no gradient; what the decoder makes of it has. */
 REEL_API reel_rollout reel_unroll_tokens(reel_token_model, reel_var tokens, reel_teaching_options);
 
 /* One step for a loop of one's own: a cell whose x are tokens, int32 [batch], and whose output are
  * logits. It keeps the states of decoder.cell: reorder them as you like between steps. Greedy, beam
- * and sampled search take the same step as reel_cell_decoder (train/decode.h), which may have states
- * of any shapes besides. */
+ * and sampled search take the same step as reel_cell_decoder (train/decode.h), which may have
+ * states of any shapes besides. */
 REEL_API reel_cell reel_token_cell(reel_tape *, reel_token_model);
 
 /* How the ratio of gold tokens falls with the update i (Bengio et al. 2015). */
@@ -209,8 +212,8 @@ REEL_API reel_status reel_bridge_apply(const reel_bridge *, const reel_var from[
  *
  * logits [batch, vocabulary]; weights [batch, steps], of an attention; p_gen [batch, 1] in [0, 1];
  * source[i·batch + row] is step i's word of the row in the extended vocabulary 0 … extended - 1, ≥
- * vocabulary for words that only the source knows, or -1 for padding. → [batch, extended]. A word that
- * nothing speaks for gets log(1e-20) and no gradient. */
+ * vocabulary for words that only the source knows, or -1 for padding. → [batch, extended]. A word
+ * that nothing speaks for gets log(1e-20) and no gradient. */
 REEL_API reel_var reel_copy_log_probabilities(reel_var logits, reel_var weights, reel_var p_gen,
                                               const int32_t *source, int64_t extended);
 

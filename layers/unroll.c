@@ -155,8 +155,8 @@ static double bytes_of_step(const reel_tape *t, size_t first)
     return bytes;
 }
 
-/* Where all steps together might not fit, only the states of every √steps-th are kept, and the steps
- * between are computed again when their turn comes backwards (Chen et al. 2016). */
+/* Where all steps together might not fit, only the states of every √steps-th are kept, and the
+ * steps between are computed again when their turn comes backwards (Chen et al. 2016). */
 static void choose_block(rollout *r, size_t first)
 {
     double all = bytes_of_step(r->in.tape, first) * (double)r->in.steps;

@@ -21,10 +21,11 @@ static const reel_attribute linear_scan_fields[] = {
 /* ---- how the work is dealt out --------------------------------------------------------------- */
 
 /* Steps follow each other, columns do not: threads share the columns. Where there are too few of
- * them the steps are cut into chunks as well, whatever the number of threads, as sums in chunks round
- * differently and a seed must give the same bits on every machine. Of every chunk the product P of its a and its end E
- * from a start of zero are found side by side; the chunks' true starts follow from these, one
- * S' = P∘S + E a chunk; then all chunks run side by side from their true starts. */
+ * them the steps are cut into chunks as well, whatever the number of threads, as sums in chunks
+ * round differently and a seed must give the same bits on every machine. Of every chunk the
+ * product P of its a and its end E from a start of zero are found side by side; the chunks' true
+ * starts follow from these, one S' = P∘S + E a chunk; then all chunks run side by side from their
+ * true starts. */
 enum { WIDEST_TILE = 1024, NARROWEST_TILE = 16, CHUNK = 512 };
 
 typedef struct {
@@ -94,7 +95,7 @@ static inline int64_t real_part(const scan *s, int64_t column)
 #define KERNELS_OF "linear_scan.c"
 #include "both_types.h"
 
-/* ---- shape ------------------------------------------------------------------------------------ */
+/* ---- shape ----------------------------------------------------------------------------------- */
 
 static bool linear_scan_shape(reel_shape_call *c)
 {
@@ -116,7 +117,7 @@ static bool linear_scan_shape(reel_shape_call *c)
     return true;
 }
 
-/* ---- derivative ------------------------------------------------------------------------------- */
+/* ---- derivative ------------------------------------------------------------------------------ */
 
 /* conj(a)∘b, halves of the last axis being real and imaginary parts */
 static reel_var conjugate_product(const linear_scan_attributes *attributes, reel_var a, reel_var b)
@@ -173,7 +174,7 @@ static void linear_scan_vjp(reel_vjp_call *c)
     }
 }
 
-/* ---- entry ------------------------------------------------------------------------------------ */
+/* ---- entry ----------------------------------------------------------------------------------- */
 
 #define SCAN(...)                                                                                  \
     .attributes = &(const linear_scan_attributes)                                                  \

@@ -1,8 +1,8 @@
 /* schedule.h: learning-rate schedules.
  *
- *     reel_schedule cosine = reel_cosine_lr(10000, 1e-5);
- *     reel_optimizer_schedule(adam, reel_warmup_lr(500, 0.01, &cosine));   // `cosine` must outlive
- *     it for (…) {
+ *     reel_schedule cosine = reel_cosine_lr(10000, 1e-5);      // must outlive what follows it
+ *     reel_optimizer_schedule(adam, reel_warmup_lr(500, 0.01, &cosine));
+ *     for (…) {
  *         …
  *         reel_optimizer_step(adam);
  *         reel_schedule_step(adam);                // after each step, or after each epoch

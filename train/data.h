@@ -6,9 +6,9 @@
  *     reel_fit(m, X, Y, (reel_fit_options){ .epochs = 50 });
  *
  * A reel_data is a view by value of an array that the program owns, row-major, rows (samples) on
- * the first axis and, where there are any, time steps on the second, as in Keras and NumPy; models turn it
- * into reel's time-major order themselves. One of its three pointers is set. REEL_DATA takes float,
- * double or int32_t; the same by hand is
+ * the first axis and, where there are any, time steps on the second, as in Keras and NumPy; models
+ * turn it into reel's time-major order themselves. One of its three pointers is set. REEL_DATA
+ * takes float, double or int32_t; the same by hand is
  *
  *     reel_data X = { .shape = REEL_SHAPE(2000, 50, 8), .f32 = &x[0][0][0] };
  *
@@ -47,8 +47,8 @@ REEL_API reel_data reel_data_slice(reel_data, int64_t begin, int64_t end);
 /* Element `index` of the whole array as a double; NAN where there is none. */
 REEL_API double reel_data_at(reel_data, int64_t index);
 
-/* What follows makes arrays of its own. They belong to the tape that is given, and are freed with it;
- * a misuse leaves a message there and returns data without a pointer. */
+/* What follows makes arrays of its own. They belong to the tape that is given, and are freed with
+ * it; a misuse leaves a message there and returns data without a pointer. */
 
 /* Rows rows[0 … n - 1] of data, lengths with them. */
 REEL_API reel_data reel_data_take(reel_tape *, reel_data, int64_t n, const int64_t rows[]);
@@ -81,8 +81,8 @@ REEL_API reel_data reel_table_data(reel_tape *, const reel_table *, int n,
 
 /* As keras.utils.timeseries_dataset_from_array: of data [time, features] every window of
  * `sequence_length` steps, `sampling_rate` apart, that lies in start … end - 1, beginning each
- * `stride`; its target is the row of targets [time, …] at the window's first step. To forecast, give
- * targets as a slice: reel_data_slice(series, sequence_length, …). */
+ * `stride`; its target is the row of targets [time, …] at the window's first step. To forecast,
+ * give targets as a slice: reel_data_slice(series, sequence_length, …). */
 typedef struct {
     int64_t sequence_length; /* ≥ 1 */
     int64_t stride;          /* 0: 1 */
@@ -95,8 +95,8 @@ typedef struct {
 } reel_dataset;
 REEL_API reel_dataset reel_timeseries_dataset(reel_tape *, reel_data data, reel_data targets,
                                               reel_timeseries_options);
-/* Windows of `steps` rows, and the `horizon` values of one column that follow each: x [windows, steps,
- * features], y [windows, horizon]. */
+/* Windows of `steps` rows, and the `horizon` values of one column that follow each: x [windows,
+ * steps, features], y [windows, horizon]. */
 REEL_API reel_dataset reel_forecast_dataset(reel_tape *, reel_data series, int64_t steps,
                                             int64_t horizon, int64_t column);
 
@@ -117,13 +117,15 @@ REEL_API reel_data reel_denormalize(reel_tape *, reel_normalizer, reel_data);
 /* Numbers [count, features] in place. */
 REEL_API void reel_denormalize_f32(reel_normalizer, float *, int64_t count);
 
-/* ---- order, splits, folds (folds.c) ------------------------------------------------------------ */
+/* ---- order, splits, folds (folds.c) ---------------------------------------------------------- */
 
-/* 0 … n - 1 in the order that reel_fit gives epoch `epoch` (Fisher & Yates 1938, numbers by Philox). */
+/* 0 … n - 1 in the order that reel_fit gives epoch `epoch` (Fisher & Yates 1938, numbers by
+ * Philox). */
 REEL_API void reel_shuffle(int64_t order[], int64_t n, uint64_t seed, int epoch);
 /* Fold `fold` of k: its rows are those to validate with, the others to train on. As scikit-learn's
  * KFold: consecutive rows, the first n % k folds one longer; with a seed, of shuffled rows. Returns
- * how many rows go to `validation`; -1 unless 2 ≤ k ≤ n and 0 ≤ fold < k. Both arrays have room for n. */
+ * how many rows go to `validation`; -1 unless 2 ≤ k ≤ n and 0 ≤ fold < k. Both arrays have room
+ * for n. */
 REEL_API int64_t reel_k_fold(int64_t n, int k, int fold, const uint64_t *seed, int64_t train[],
                              int64_t validation[]);
 /* An order in which batches hold rows of like length: rows sorted by length, in batches that are
@@ -131,17 +133,17 @@ REEL_API int64_t reel_k_fold(int64_t n, int k, int fold, const uint64_t *seed, i
 REEL_API bool reel_bucket(reel_tape *, int64_t order[], int64_t n, const int32_t lengths[],
                           int64_t batch_size, uint64_t seed, int epoch);
 
-/* ---- padding (pad.c) ---------------------------------------------------------------------------- */
+/* ---- padding (pad.c) ------------------------------------------------------------------------- */
 
-/* n sequences of lengths[i] steps of `features` numbers to one array [n, steps, features], zeros behind
- * each end; int32 sequences to [n, steps]. `steps` 0: the longest; what is longer loses its end. The
- * result's .lengths are set. */
+/* n sequences of lengths[i] steps of `features` numbers to one array [n, steps, features], zeros
+ * behind each end; int32 sequences to [n, steps]. `steps` 0: the longest; what is longer loses its
+ * end. The result's .lengths are set. */
 REEL_API reel_data reel_pad_sequences(reel_tape *, int64_t n, const float *const sequence[],
                                       const int32_t lengths[], int64_t features, int64_t steps);
 REEL_API reel_data reel_pad_symbols(reel_tape *, int64_t n, const int32_t *const sequence[],
                                     const int32_t lengths[], int64_t steps, int32_t padding);
 
-/* ---- prefetching (prefetch.c) ------------------------------------------------------------------- */
+/* ---- prefetching (prefetch.c) ---------------------------------------------------------------- */
 
 /* A thread of its own makes the next items while the program works on this one. `next` writes one
  * item of `bytes`; false ends. */

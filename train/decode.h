@@ -11,9 +11,9 @@
  *
  * A decoder is a step function over any number of states of any shapes. Each token costs one step:
  * the states are carried from step to step, the prefix is never run again, and the tape is rewound
- * before each one, so that nothing but the list of tokens grows with the length. Hence every handle but the
- * parameters' is dead after decoding; the initial states are read first. Dropout is off meanwhile.
- * What fails returns NULL and leaves a message on the tape.
+ * before each one, so that nothing but the list of tokens grows with the length. Hence every
+ * handle but the parameters' is dead after decoding; the initial states are read first. Dropout is
+ * off meanwhile. What fails returns NULL and leaves a message on the tape.
  */
 #ifndef REEL_DECODE_H
 #define REEL_DECODE_H
@@ -28,24 +28,26 @@ extern "C" {
 
 typedef struct {
     void *self;
-    /* Gets the last token of each row, int32 [rows], and state[k] [rows, ...]; overwrites state[] by
-     * the next one, of the same shapes, and returns logits [rows, vocabulary]. rows is batch · the
-     * number of hypotheses at a time, those of one batch row side by side. */
+    /* Gets the last token of each row, int32 [rows], and state[k] [rows, ...]; overwrites state[]
+     * by the next one, of the same shapes, and returns logits [rows, vocabulary]. rows is batch ·
+     * the number of hypotheses at a time, those of one batch row side by side. */
     reel_var (*step)(void *self, reel_var tokens, reel_var state[]);
     int states;
     /* state[k] starts as zeros [batch, width[k]] where its initial value is absent */
     int64_t width[REEL_MAX_STATES];
     /* The last `constants` of the states are left as they are by step, such as an encoder's outputs
-     * [batch, source, width]: they are the same for all hypotheses of a row, and never reordered. */
+     * [batch, source, width]: they are the same for all hypotheses of a row, and never
+     * reordered. */
     int constants;
-    /* 1 + the number of the state that holds, after a step, the alignment [rows, source]: what share
-     * of its attention the step gave to each place of the source. 0: none. */
+    /* 1 + the number of the state that holds, after a step, the alignment [rows, source]: what
+     * share of its attention the step gave to each place of the source. 0: none. */
     int alignment;
 } reel_decoder;
 
 /* Embedding of the last token, the cell, the output layer: the step of reel_token_cell
  * (layers/sequence.h), which a loop of one's own takes, for the searches below. Its states are the
- * cell's; it lives as long as the tape. A part that is missing is an error, and there is no step. */
+ * cell's; it lives as long as the tape. A part that is missing is an error, and there is no
+ * step. */
 REEL_API reel_decoder reel_cell_decoder(reel_tape *, reel_layer embedding, reel_cell,
                                         reel_layer output);
 
@@ -73,8 +75,8 @@ typedef struct {
     const int32_t *source_lengths;
     bool early_stopping; /* over as soon as there are `beams` finished ones */
     /* Diverse beam search (Vijayakumar et al. 2018): the beams are `groups` equal parts; a part
-     * chooses its tokens by log p - diversity · how often the parts before it chose the token at this
-     * step. Ranked without that. groups 0: 1. */
+     * chooses its tokens by log p - diversity · how often the parts before it chose the token at
+     * this step. Ranked without that. groups 0: 1. */
     int groups;
     double diversity;
 
@@ -88,7 +90,8 @@ typedef struct {
 
     /* ---- for all */
     /* > 1: logits of tokens in the hypothesis are divided by it where positive and multiplied where
-     * negative (Keskar et al. 2019), the log-probabilities being taken for the logits; 0 or 1: off */
+     * negative (Keskar et al. 2019), the log-probabilities being taken for the logits; 0 or 1:
+     * off */
     double repetition_penalty;
     int no_repeat; /* n: no n tokens in a row occur twice in a hypothesis (Paulus et al. 2018) */
     /* May set log_p[token] [vocabulary] to -INFINITY to forbid, or lower it, after `prefix` of row
@@ -130,8 +133,8 @@ REEL_API reel_decoded *reel_decode_sample(reel_tape *, reel_decoder, int64_t bat
  * [steps, batch, labels] → tokens. log_probabilities are those of the path. */
 REEL_API reel_decoded *reel_ctc_greedy(reel_var logits, const int32_t *lengths, int32_t blank);
 
-/* Prefix beam search (Graves & Jaitly 2014; Hannun et al. 2014): the `n_best` labellings of greatest
- * probability, each summed over its paths as far as they lie in the beam. */
+/* Prefix beam search (Graves & Jaitly 2014; Hannun et al. 2014): the `n_best` labellings of
+ * greatest probability, each summed over its paths as far as they lie in the beam. */
 typedef struct {
     int32_t blank;
     int beams;  /* prefixes kept after each step; 0: 16 */
@@ -143,21 +146,21 @@ typedef struct {
 REEL_API reel_decoded *reel_ctc_beam(reel_var logits, const int32_t *lengths,
                                      reel_ctc_beam_options);
 
-/* Greedy decoding of a transducer (Graves 2012): at each step of the encoder labels are put out until
- * the blank is the likeliest, at most max_symbols of them. */
+/* Greedy decoding of a transducer (Graves 2012): at each step of the encoder labels are put out
+ * until the blank is the likeliest, at most max_symbols of them. */
 typedef struct {
     void *self;
-    /* The encoder's output at each row's step [batch, n] and the prediction network's [batch, width]
-     * → logits [batch, labels]. */
+    /* The encoder's output at each row's step [batch, n] and the prediction network's [batch,
+     * width] → logits [batch, labels]. */
     reel_var (*apply)(void *self, reel_var encoded, reel_var predicted);
 } reel_joint;
 typedef struct {
     int32_t blank;   /* also the prediction network's first token */
     int max_symbols; /* 0: 10 */
 } reel_transducer_greedy_options;
-/* encoded [batch, steps, n], steps at least 1. The prediction network is a decoder whose step returns
- * its output in place of logits; it has at most REEL_MAX_STATES - 1 states and no constant ones.
- * log_probabilities are those of the alignment. */
+/* encoded [batch, steps, n], steps at least 1. The prediction network is a decoder whose step
+ * returns its output in place of logits; it has at most REEL_MAX_STATES - 1 states and no constant
+ * ones. log_probabilities are those of the alignment. */
 REEL_API reel_decoded *reel_transducer_greedy(reel_tape *, reel_decoder prediction, reel_joint,
                                               reel_var encoded, const int32_t *lengths,
                                               const reel_var initial[],

@@ -1,9 +1,9 @@
 /* decoding.h: what the ways of decoding share. Not installed.
  *
- * A decoding has `rows` = batch·width hypotheses, those of a batch row side by side. Its states live
- * on the host between steps: reel__decode_evaluate uploads them, runs one step and reads the results;
- * reel__decode_advance makes each row the continuation of some row of the step before. What was put
- * out is a trail of (token, row it continues), one entry a row and step.
+ * A decoding has `rows` = batch·width hypotheses, those of a batch row side by side. Its states
+ * live on the host between steps: reel__decode_evaluate uploads them, runs one step and reads the
+ * results; reel__decode_advance makes each row the continuation of some row of the step before.
+ * What was put out is a trail of (token, row it continues), one entry a row and step.
  */
 #ifndef REEL_DECODING_H
 #define REEL_DECODING_H
@@ -89,8 +89,8 @@ bool reel__decode_adjust(reel__decoding *, int64_t row);
 
 /* ---- decode_trail.c: what was put out ------------------------------------------------------- */
 
-/* A hypothesis: what leads to row `row` after `length` steps, or, with `ended`, to it after length - 1
- * and then the end. */
+/* A hypothesis: what leads to row `row` after `length` steps, or, with `ended`, to it after length
+ * - 1 and then the end. */
 typedef struct {
     int64_t length, row;
     bool ended;

@@ -1,8 +1,8 @@
 /* events.h: TensorBoard's event files. Not installed.
  *
- * A file is a row of records: length, its checksum, an Event message, its checksum. The few messages
- * that are needed are encoded by hand (protocol buffers' wire format: a field is its number and
- * kind, then its bytes). */
+ * A file is a row of records: length, its checksum, an Event message, its checksum. The few
+ * messages that are needed are encoded by hand (protocol buffers' wire format: a field is its
+ * number and kind, then its bytes). */
 #ifndef REEL_EVENTS_H
 #define REEL_EVENTS_H
 

@@ -11,8 +11,8 @@
  *     reel_evaluation e = reel_evaluate(m, X_test, Y_test, (reel_evaluate_options){ 0 });
  *     reel_predict(m, X_test, predictions, count);
  *
- * Nothing is printed unless .verbose asks for it. The tape is rewound for every batch: handles other
- * than parameters' die. A misuse leaves a message on the tape and the model as it was.
+ * Nothing is printed unless .verbose asks for it. The tape is rewound for every batch: handles
+ * other than parameters' die. A misuse leaves a message on the tape and the model as it was.
  */
 #ifndef REEL_FIT_H
 #define REEL_FIT_H
@@ -77,7 +77,7 @@ REEL_API const double *reel_history_series(const reel_history *, const char *nam
 REEL_API const reel_history *reel_model_history(const reel_model *);
 REEL_API void reel_history_print(const reel_history *, FILE *); /* one line an epoch */
 
-/* ---- callbacks --------------------------------------------------------------------------------- */
+/* ---- callbacks ------------------------------------------------------------------------------- */
 
 /* What hooks see. */
 typedef struct reel_training {
@@ -113,15 +113,15 @@ typedef struct {
 } reel_callback;
 #define REEL_MAX_CALLBACKS 12
 
-/* ---- ready callbacks ---------------------------------------------------------------------------- */
+/* ---- ready callbacks ------------------------------------------------------------------------- */
 
-/* reel_fit_options.callbacks = { reel_early_stopping(m, (reel_early_stopping_options){ .patience = 5 }) }
- * They live as long as the model and belong to one fit at a time. An option out of range leaves an
- * error on the tape, so that the fit does not start.
+/* reel_fit_options.callbacks = { reel_early_stopping(m, (reel_early_stopping_options){ .patience =
+ * 5 }) } They live as long as the model and belong to one fit at a time. An option out of range
+ * leaves an error on the tape, so that the fit does not start.
  *
  * What .monitor names is looked for in the logs at each epoch's end; NULL is "val_loss", or "loss"
- * without validation; a name that is not there makes the fit fail. It should fall, unless .maximize is
- * set or its name ends in "acc", "accuracy" or "auc". */
+ * without validation; a name that is not there makes the fit fail. It should fall, unless
+ * .maximize is set or its name ends in "acc", "accuracy" or "auc". */
 
 /* Ends training when there was no improvement for `patience` epochs (callback_stop.c). */
 typedef struct {
@@ -150,8 +150,8 @@ typedef struct {
 } reel_reduce_lr_options;
 REEL_API reel_callback reel_reduce_lr_on_plateau(reel_model *, reel_reduce_lr_options);
 
-/* Sets the rate before each epoch to schedule(self, epoch from 0, rate now), and logs "learning_rate"
- * (callback_rate.c). */
+/* Sets the rate before each epoch to schedule(self, epoch from 0, rate now), and logs
+ * "learning_rate" (callback_rate.c). */
 typedef double (*reel_epoch_schedule)(void *self, int epoch, double lr);
 REEL_API reel_callback reel_lr_scheduler(reel_model *, reel_epoch_schedule, void *self);
 
@@ -177,9 +177,9 @@ typedef struct {
 REEL_API reel_callback reel_model_checkpoint(reel_model *, const char *path,
                                              reel_model_checkpoint_options);
 
-/* Scalars of every epoch as event files that TensorBoard reads; also, where asked for, histograms of
- * all parameters and the model's graph. Training goes to LOG_DIR/train, numbers named "val_…" to
- * LOG_DIR/validation, both named as Keras does: "epoch_loss" (callback_tensorboard.c). */
+/* Scalars of every epoch as event files that TensorBoard reads; also, where asked for, histograms
+ * of all parameters and the model's graph. Training goes to LOG_DIR/train, numbers named "val_…"
+ * to LOG_DIR/validation, both named as Keras does: "epoch_loss" (callback_tensorboard.c). */
 typedef struct {
     int histograms_every; /* epochs; 0: never */
     bool graph;
@@ -215,10 +215,10 @@ typedef struct {
     bool allow_nan; /* do not look for NaN in the data */
 } reel_fit_options;
 
-/* The loss of a batch is Σ w·l / positions, with w = sample weight · class weight, as in Keras 3; of
- * sequences with lengths only steps that are there count. An epoch's numbers are means over batches
- * weighted by positions. y may be left empty where the model returns its loss. NULL with an error;
- * parameters are then as the last finished step left them. */
+/* The loss of a batch is Σ w·l / positions, with w = sample weight · class weight, as in Keras 3;
+ * of sequences with lengths only steps that are there count. An epoch's numbers are means over
+ * batches weighted by positions. y may be left empty where the model returns its loss. NULL with
+ * an error; parameters are then as the last finished step left them. */
 REEL_API reel_history *reel_fit(reel_model *, reel_data x, reel_data y, reel_fit_options);
 
 typedef struct {

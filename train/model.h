@@ -9,12 +9,13 @@
  *
  * A layer's sizes but its own are inferred from the first data, or from .input of the first layer.
  * Parameters are named layer_0.W_x, layer_2.b and so on, after the layer's place in the list, or
- * after its .name (in a tape's second model model_1.layer_0.W_x and so on); they belong to the tape,
- * and so does the model, which is freed with it.
+ * after its .name (in a tape's second model model_1.layer_0.W_x and so on); they belong to the
+ * tape, and so does the model, which is freed with it.
  *
  * Data comes batch first ([rows, steps, features], data.h); inside a model sequences are time-major
- * like everywhere in reel. Floating data of three axes and more, and int32 data of two and more, are
- * sequences. The layer macros are compound literals, hence C; from C++20 they are written alike.
+ * like everywhere in reel. Floating data of three axes and more, and int32 data of two and more,
+ * are sequences. The layer macros are compound literals, hence C; from C++20 they are written
+ * alike.
  */
 #ifndef REEL_MODEL_H
 #define REEL_MODEL_H
@@ -147,13 +148,13 @@ REEL_API int64_t reel_model_parameters(const reel_model *);
 
 /* ---- seeing (model_summary.c, model_plot.c) ------------------------------------------------- */
 
-/* Keras's table: layers, output shapes, parameters and their sum. "?" stands for what only the first
- * data will tell. Of a functional model: the tape's parameters. */
+/* Keras's table: layers, output shapes, parameters and their sum. "?" stands for what only the
+ * first data will tell. Of a functional model: the tape's parameters. */
 REEL_API void reel_summary(reel_model *, FILE *);
 
 /* A picture of the layers through Graphviz, by the path's ending: .svg, .png, .pdf, or .dot for the
- * source alone. Without Graphviz the source is left beside it, and the error (REEL_UNSUPPORTED) says
- * how to go on. */
+ * source alone. Without Graphviz the source is left beside it, and the error (REEL_UNSUPPORTED)
+ * says how to go on. */
 REEL_API reel_status reel_plot_model(reel_model *, const char *path);
 
 #ifdef __cplusplus

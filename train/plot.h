@@ -2,9 +2,9 @@
  *
  *     reel_plot_history(t, h, "curves.png", (reel_plot_options){ .title = "LSTM" });
  *
- * The path's ending says what is made: .png, .svg or .pdf. The numbers go to PATH.dat and what gnuplot
- * is to do with them to PATH.gnuplot; when gnuplot has made the picture both are removed. Where it is
- * not installed they stay, and the error, REEL_UNSUPPORTED, says how to go on.
+ * The path's ending says what is made: .png, .svg or .pdf. The numbers go to PATH.dat and what
+ * gnuplot is to do with them to PATH.gnuplot; when gnuplot has made the picture both are removed.
+ * Where it is not installed they stay, and the error, REEL_UNSUPPORTED, says how to go on.
  */
 #ifndef REEL_PLOT_H
 #define REEL_PLOT_H
@@ -27,8 +27,9 @@ typedef struct {
 REEL_API reel_status reel_plot_history(reel_tape *, const reel_history *, const char *path,
                                        reel_plot_options);
 
-/* A time series of `past` values, and what was forecast for the `steps` after them, with the interval
- * between lower and upper; what came, where it is known. lower and upper, or actual, may be NULL. */
+/* A time series of `past` values, and what was forecast for the `steps` after them, with the
+ * interval between lower and upper; what came, where it is known. lower and upper, or actual, may
+ * be NULL. */
 typedef struct {
     int64_t past;
     const double *values; /* [past] */

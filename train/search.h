@@ -3,7 +3,8 @@
  *     static double run(void *self, const reel_trial *trial)          // a validation loss
  *     {
  *         reel_tape *t = reel_tape_new((reel_tape_options){ .seed = 1 });
- *         reel_model *m = reel_sequential(t, REEL_LSTM((int64_t)reel_trial_value(trial, "units")), …);
+ *         int64_t units = (int64_t)reel_trial_value(trial, "units");
+ *         reel_model *m = reel_sequential(t, REEL_LSTM(units), …);
  *         …  .lr = reel_trial_value(trial, "lr"),  .epochs = trial->budget  …
  *     }
  *     reel_search_result best = reel_search(run, &data, (reel_search_options){
@@ -50,7 +51,8 @@ typedef double (*reel_trial_fn)(void *self, const reel_trial *);
 
 typedef struct {
     reel_search_option options[REEL_MAX_SEARCHED]; /* up to one without a name */
-    /* every combination of values, instead of random settings; options without values are an error */
+    /* every combination of values, instead of random settings; options without values are an
+     * error */
     bool grid;
     int trials;    /* settings; of a grid 0: all */
     uint64_t seed; /* setting k depends on seed, k and the options alone */
@@ -59,8 +61,8 @@ typedef struct {
     /* Successive halving (Jamieson & Talwalkar 2016): of all settings the best 1/keep_one_in go on
      * with keep_one_in times the budget, until one is left. 0: every setting gets one trial. */
     int keep_one_in;
-    /* One line a trial, written as soon as it is known: setting, budget, score, name=value …, between
-     * tabs. Trials that are there already are not run again. NULL: none. */
+    /* One line a trial, written as soon as it is known: setting, budget, score, name=value …,
+     * between tabs. Trials that are there already are not run again. NULL: none. */
     const char *results;
 } reel_search_options;
 
@@ -75,9 +77,9 @@ REEL_API reel_search_result reel_search(reel_trial_fn, void *self, reel_search_o
 
 /* ---- the learning-rate finder (lr_finder.c) -------------------------------------------------- */
 
-/* Trains with a rate that grows from lo to hi, the same factor each batch, until the loss is more than
- * four times its least (Smith 2017). Parameters and rate are put back; what an optimiser remembers
- * is not: compile again before training. */
+/* Trains with a rate that grows from lo to hi, the same factor each batch, until the loss is more
+ * than four times its least (Smith 2017). Parameters and rate are put back; what an optimiser
+ * remembers is not: compile again before training. */
 typedef struct {
     double lo, hi;      /* 0: 1e-7, 10 */
     int steps;          /* 0: 100 */
