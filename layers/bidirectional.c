@@ -19,7 +19,7 @@ static reel_var (*const merges[REEL_MERGE_COUNT])(reel_var, reel_var) = {
     [REEL_MERGE_SEPARATE] = NULL,
 };
 
-reel_var reel__merge(reel_merge merge, reel_var a, reel_var b)
+reel_var reel__merge_directions(reel_merge merge, reel_var a, reel_var b)
 {
     reel_shape of_a = reel_shape_of(a), of_b = reel_shape_of(b);
     if (merge == REEL_MERGE_SEPARATE) {
@@ -77,6 +77,6 @@ reel_bidirectional_rollout reel_bidirectional(reel_cell forward, reel_cell backw
     memcpy(back.initial, options.backward, sizeof back.initial);
     reel_bidirectional_rollout out = { .forward = reel_unroll(forward, x, ahead),
                                        .backward = reel_unroll(backward, x, back) };
-    out.outputs = reel__merge(options.merge, out.forward.outputs, out.backward.outputs);
+    out.outputs = reel__merge_directions(options.merge, out.forward.outputs, out.backward.outputs);
     return out;
 }

@@ -20,7 +20,7 @@ typedef struct {
 /* Fills in all below x; false after an error. */
 bool reel__rollout_begin(reel__rollout *, const reel_unroll_options *);
 /* Outputs of both directions as one; an absent handle for REEL_MERGE_SEPARATE. (bidirectional.c) */
-reel_var reel__merge(reel_merge, reel_var forward, reel_var backward);
+reel_var reel__merge_directions(reel_merge, reel_var forward, reel_var backward);
 /* Poisoned handles throughout. */
 reel_rollout reel__rollout_poisoned(const reel__rollout *);
 

@@ -55,7 +55,7 @@ static reel_status play(void *self, reel_training *t)
 static const double bumpy[] = { 5, 4, 4.5, 4.2, 3.9, 4, 4.1, 4.2, 4.3, 4.4, 4.5, 4.6 };
 enum { BUMPY = sizeof bumpy / sizeof *bumpy };
 
-/* ---- ending early ---------------------------------------------------------------------------- */
+/* ---- ending early ----------------------------------------------------------------------------- */
 
 static int epochs_with(reel_early_stopping_options o, const double *values, int count)
 {
@@ -139,7 +139,7 @@ Test(callbacks, terminate_on_nan_ends_training_at_the_batch)
     reel_tape_free(t);
 }
 
-/* ---- the rate -------------------------------------------------------------------------------- */
+/* ---- the rate ----------------------------------------------------------------------------------- */
 
 Test(callbacks, reduce_lr_on_plateau_multiplies_the_rate_after_patience_epochs)
 {
@@ -188,7 +188,7 @@ Test(callbacks, lr_scheduler_sets_each_epochs_rate_and_may_not_give_nan)
     reel_tape_free(t);
 }
 
-/* ---- files ----------------------------------------------------------------------------------- */
+/* ---- files ---------------------------------------------------------------------------------------- */
 
 Test(callbacks, csv_logger_writes_what_the_history_holds)
 {
@@ -270,7 +270,7 @@ Test(callbacks, model_checkpoint_saves_the_best_epochs_under_their_number)
     reel_tape_free(t);
 }
 
-/* ---- TensorBoard ----------------------------------------------------------------------------- */
+/* ---- TensorBoard ------------------------------------------------------------------------------------ */
 
 /* The check value of the polynomial's catalogue (Koopman 2002), and iSCSI's 32 zeros (RFC 3720). */
 Test(callbacks, checksums_of_event_files_are_crc32c)
@@ -372,7 +372,7 @@ Test(callbacks, tensorboard_writes_records_with_scalars_histograms_and_the_graph
     reel_tape_free(t);
 }
 
-/* ---- hooks ----------------------------------------------------------------------------------- */
+/* ---- hooks -------------------------------------------------------------------------------------------- */
 
 typedef struct {
     char log[256];
@@ -498,7 +498,7 @@ Test(callbacks, a_monitor_that_is_not_logged_is_named_with_what_is)
     reel_tape_free(t);
 }
 
-/* ---- Ctrl-C ---------------------------------------------------------------------------------- */
+/* ---- Ctrl-C ---------------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t outside;
 
@@ -537,7 +537,7 @@ Test(callbacks, an_interrupt_stops_after_the_step_and_the_old_handler_returns)
     reel_tape_free(t);
 }
 
-/* ---- progress -------------------------------------------------------------------------------- */
+/* ---- progress --------------------------------------------------------------------------------------------- */
 
 static void printed(int verbose, char text[2048])
 {

@@ -115,9 +115,11 @@ typedef struct {
 
 /* ---- ready callbacks ------------------------------------------------------------------------- */
 
-/* reel_fit_options.callbacks = { reel_early_stopping(m, (reel_early_stopping_options){ .patience =
- * 5 }) } They live as long as the model and belong to one fit at a time. An option out of range
- * leaves an error on the tape, so that the fit does not start.
+/*     reel_early_stopping_options patient = { .patience = 5 };
+ *     reel_fit_options options = { .callbacks = { reel_early_stopping(m, patient) } };
+ *
+ * They live as long as the model and belong to one fit at a time. An option out of range leaves an
+ * error on the tape, so that the fit does not start.
  *
  * What .monitor names is looked for in the logs at each epoch's end; NULL is "val_loss", or "loss"
  * without validation; a name that is not there makes the fit fail. It should fall, unless
@@ -177,9 +179,9 @@ typedef struct {
 REEL_API reel_callback reel_model_checkpoint(reel_model *, const char *path,
                                              reel_model_checkpoint_options);
 
-/* Scalars of every epoch as event files that TensorBoard reads; also, where asked for, histograms
- * of all parameters and the model's graph. Training goes to LOG_DIR/train, numbers named "val_…"
- * to LOG_DIR/validation, both named as Keras does: "epoch_loss" (callback_tensorboard.c). */
+/* Scalars of every epoch as event files that TensorBoard reads; also, where asked for, histograms of
+ * all parameters and the model's graph. Training goes to LOG_DIR/train, numbers named "val_…" to
+ * LOG_DIR/validation, both named as Keras does: "epoch_loss" (callback_tensorboard.c). */
 typedef struct {
     int histograms_every; /* epochs; 0: never */
     bool graph;
@@ -215,10 +217,10 @@ typedef struct {
     bool allow_nan; /* do not look for NaN in the data */
 } reel_fit_options;
 
-/* The loss of a batch is Σ w·l / positions, with w = sample weight · class weight, as in Keras 3;
- * of sequences with lengths only steps that are there count. An epoch's numbers are means over
- * batches weighted by positions. y may be left empty where the model returns its loss. NULL with
- * an error; parameters are then as the last finished step left them. */
+/* The loss of a batch is Σ w·l / positions, with w = sample weight · class weight, as in Keras 3; of
+ * sequences with lengths only steps that are there count. An epoch's numbers are means over batches
+ * weighted by positions. y may be left empty where the model returns its loss. NULL with an error;
+ * parameters are then as the last finished step left them. */
 REEL_API reel_history *reel_fit(reel_model *, reel_data x, reel_data y, reel_fit_options);
 
 typedef struct {

@@ -202,7 +202,8 @@ static reel__signal apply_bidirectional(const reel__model_layer *layer, reel__si
     }
     reel_var forward = run_cell(layer->inner, layer->cell, in, false);
     reel_var backward = run_cell(layer->inner, layer->backward, in, true);
-    return after_cell(layer->inner, in, reel__merge(layer->spec.merge, forward, backward));
+    return after_cell(layer->inner, in,
+                      reel__merge_directions(layer->spec.merge, forward, backward));
 }
 
 /* ---- a layer at each step ------------------------------------------------------------------ */
