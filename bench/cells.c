@@ -247,6 +247,62 @@ static void make_attention(bench_model *m)
     m->cell = (reel_cell){ .self = m, .step = attention_step, .states = 2, .width = { H, H } };
 }
 
+/* ---- structure around a plain LSTM ----------------------------------------------------------- */
+
+static reel_var run_both_ways(bench_model *m, reel_var x)
+{
+    return reel_bidirectional(m->cell, m->second, x, (reel_bidirectional_options){ 0 }).outputs;
+}
+
+static void make_both_ways(bench_model *m)
+{
+    make_lstm(m);
+    m->second = reel_lstm(m->tape, "second", m->in, m->hidden, (reel_lstm_options){ 0 });
+    refill(m);
+    m->run = run_both_ways;
+}
+
+static reel_var run_layers(bench_model *m, reel_var x)
+{
+    const reel_recurrent_layer layer[2] = { { .cell = m->cell }, { .cell = m->second } };
+    return reel_unroll_layers(2, layer, x, (reel_unroll_layers_options){ 0 }, NULL);
+}
+
+/* As many inputs as hidden units, or the second layer would not fit the products in the table. */
+static void make_layers(bench_model *m)
+{
+    make_lstm(m);
+    m->second = reel_lstm(m->tape, "second", m->hidden, m->hidden, (reel_lstm_options){ 0 });
+    refill(m);
+    m->run = run_layers;
+}
+
+/* Rows end one after the other over the last quarter of the steps, so that little is saved. */
+static reel_var run_lengths(bench_model *m, reel_var x)
+{
+    int64_t steps = reel_shape_of(x).dim[0];
+    int32_t *lengths = bench_allocate((size_t)m->batch * sizeof *lengths);
+    for (int64_t b = 0; b < m->batch; b++) {
+        lengths[b] = (int32_t)(steps - steps / 4 * b / m->batch);
+    }
+    reel_rollout r = reel_unroll(m->cell, x, (reel_unroll_options){ .lengths = lengths });
+    free(lengths);
+    return r.outputs;
+}
+
+static void make_lengths(bench_model *m)
+{
+    make_lstm(m);
+    m->run = run_lengths;
+}
+
+static void make_variational(bench_model *m)
+{
+    reel_dropout_cell_options half = { .state = 0.5, .variational = true };
+    make_lstm(m);
+    m->cell = reel_dropout_cell(m->tape, m->cell, half);
+}
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 /* How many [in, hidden] and [hidden, hidden] products a row needs in a step, and vectors of the
@@ -265,6 +321,10 @@ static const struct {
     { "layer-norm", make_norm, 4, 4, 0 },
     { "minimal", make_minimal, 2, 2, 0 },
     { "attention", make_attention, 4, 9, 2 },
+    { "bidirectional", make_both_ways, 8, 8, 0 },
+    { "two-layers", make_layers, 4, 12, 0 },
+    { "lengths", make_lengths, 4, 4, 0 },
+    { "variational", make_variational, 4, 4, 0 },
 };
 
 static reel_var run_cell(bench_model *m, reel_var x)

@@ -16,7 +16,7 @@ typedef struct bench_model bench_model;
 struct bench_model {
     reel_tape *tape;
     int64_t batch, in, hidden;
-    reel_cell cell;
+    reel_cell cell, second;
     reel_var p[BENCH_PARAMETERS]; /* a cell's own */
     reel_var (*run)(bench_model *, reel_var x);
     /* multiply-adds of the products, for one row of one step */

@@ -359,6 +359,43 @@ def program(bench, plan):
     return [section], verdicts
 
 
+# ---- 10: structure, sequence losses, decoding -------------------------------------------------------------
+
+STRUCTURE = {"both directions": "bidirectional", "two layers": "two-layers", "lengths": "lengths",
+             "variational dropout": "variational"}
+
+
+def structure(bench, plan):
+    section = Section(f"around an LSTM, T,B,I,H = {name_of(MIDDLE)}, one thread",
+                      ["what", "ms (spread)", "of what its products predict"])
+    contenders = {"plain": ("step", "lstm"), "layer norm": ("step", "layer-norm")}
+    contenders |= {title: ("step", cell) for title, cell in STRUCTURE.items()}
+    r = bench.compare(contenders, MIDDLE, 1, agree=[[label] for label in contenders])
+    costs = {}
+    for label in contenders:
+        if label in r and "plain" in r:
+            pace = {k: r[k].ms / r[k].answer["gflop"] for k in (label, "plain")}
+            costs[label] = pace[label] / pace["plain"]
+            section.rows.append([label, milliseconds(r, label), f"{costs[label]:.2f}"])
+    sequences = Section("CTC (T 200, B 32, 40 labels, 30 long) and a beam of 8 (50 tokens of 100, H 256), one thread",
+                        ["what", "reel, ms (spread)", "PyTorch"])
+    ctc = bench.compare({"reel": ("ctc", "ctc"), "PyTorch": ("torch", "ctc")}, (200, 32, 40, 30), 1, task="ctc")
+    beam = bench.compare({"reel": ("beam", "lstm"), "PyTorch": ("torch", "lstm")}, (50, 1, 100, 256), 1, task="beam")
+    for title, found in (("CTC, forward and backward", ctc), ("beam search", beam)):
+        sequences.rows.append([title, milliseconds(found, "reel"), times(found, "PyTorch", "reel")])
+
+    def faster(found):
+        return {"": found["PyTorch"].ms / found["reel"].ms} if len(found) == 2 else {}
+
+    return [section, sequences], [
+        verdict(10, "layer norm on the gates ≤ 1.4× the plain cell",
+                {"": costs["layer norm"]} if "layer norm" in costs else {}, 1.4, False),
+        verdict(10, "structure ≤ 1.15× of what its products predict",
+                {k: costs[k] for k in STRUCTURE if k in costs}, 1.15, False),
+        verdict(10, "CTC within 1.5× of PyTorch's time", {k: 1 / v for k, v in faster(ctc).items()}, 1.5, False),
+        verdict(10, "a beam of 8 ≥ 5× a loop in PyTorch", faster(beam), 5)]
+
+
 # ---- without a target ------------------------------------------------------------------------------
 
 def others(bench, plan):
@@ -378,4 +415,5 @@ def others(bench, plan):
     return [start, infer], []
 
 
-TARGETS = {1: layers, 2: limit, 3: custom, 4: overhead, 5: memory, 6: model, 7: double, 8: others, 9: program}
+TARGETS = {1: layers, 2: limit, 3: custom, 4: overhead, 5: memory, 6: model, 7: double, 8: others, 9: program,
+           10: structure}

@@ -5,6 +5,7 @@ import resource
 import torch
 
 import common
+import torch_sequences
 import torch_cells
 
 VENDOR = {"nn.LSTM": (torch.nn.LSTM, 4), "nn.GRU": (torch.nn.GRU, 3), "nn.RNN": (torch.nn.RNN, 1)}
@@ -180,4 +181,4 @@ def product(words):
 
 
 common.main({"step": step, "infer": infer, "memory": memory, "language": language, "gradcheck": gradcheck,
-             "product": product})
+             "product": product} | torch_sequences.TASKS)

@@ -1,11 +1,7 @@
-"""CTC and beam search in PyTorch as bench/ctc.c and bench/beam.c do them:
-torch_sequences.py ctc|beam STEPS BATCH IN HIDDEN THREADS SECONDS prints one line of JSON."""
-import json
-import statistics
-import sys
-import time
-
+"""CTC and beam search in PyTorch as bench/ctc.c and bench/beam.c do them; torch_peer.py calls them."""
 import torch
+
+import common
 
 BEAMS = 8
 
@@ -44,17 +40,14 @@ def beam(steps, batch, vocabulary, hidden):
     return step
 
 
-def main():
-    make = {"ctc": ctc, "beam": beam}[sys.argv[1]]
-    torch.set_num_threads(int(sys.argv[6]) or torch.get_num_threads())
-    step, ms = make(*map(int, sys.argv[2:6])), []
-    step()
-    end = time.perf_counter() + float(sys.argv[7])
-    while len(ms) < 2 or time.perf_counter() < end:
-        start = time.perf_counter()
-        step()
-        ms.append(1e3 * (time.perf_counter() - start))
-    print(json.dumps({"ms": statistics.median(ms), "min": min(ms), "count": len(ms)}))
+def measured(make):
+    def task(words):
+        _, row, threads, seconds = common.numbers(words)
+        torch.set_num_threads(threads)
+        torch.manual_seed(1)
+        return common.measure(make(*row), seconds)
+
+    return task
 
 
-main()
+TASKS = {"ctc": measured(ctc), "beam": measured(beam)}
