@@ -45,7 +45,8 @@ reel_var reel__peep(reel_var gate, reel_var W_c, reel_var c, int64_t which)
     if (reel__is_absent(W_c)) {
         return gate;
     }
-    int64_t width = reel_shape_of(c).dim[reel_shape_of(c).rank - 1];
+    reel_shape shape = reel_shape_of(c);
+    int64_t width = shape.rank > 0 ? shape.dim[shape.rank - 1] : 0; /* c may be poisoned */
     return reel_add(gate, reel_mul(c, reel_slice(W_c, -1, which * width, (which + 1) * width)));
 }
 

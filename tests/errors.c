@@ -340,14 +340,13 @@ TestMisuse(a_gradient_in_a_dead_handle_is_refused)
 
 TestMisuse(a_gradient_in_no_list_of_variables_is_refused)
 {
-    reel_var W = reel_find_param(t, "W"), y = reel_sum_all(W), out;
+    reel_var W = reel_find_param(t, "W"), y = reel_sum_all(W), out[2];
     EXPECT_ERROR(REEL_BAD_ARGUMENT, "gradients", "2 variables and no list",
-                 reel_gradients(y, 2, NULL, &out));
+                 reel_gradients(y, 2, NULL, out));
     EXPECT_ERROR(REEL_BAD_ARGUMENT, "gradients", "1 variables and no list",
                  reel_gradients(y, 1, &W, NULL));
-    EXPECT_ERROR(REEL_BAD_ARGUMENT, "gradients", "-1 variables", reel_gradients(y, -1, &W, &out));
-    EXPECT_ERROR(REEL_BAD_ARGUMENT, "vjp", "1 variables and no list",
-                 reel_vjp(y, y, 1, NULL, &out));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "gradients", "-1 variables", reel_gradients(y, -1, &W, out));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "vjp", "1 variables and no list", reel_vjp(y, y, 1, NULL, out));
     EXPECT_ERROR(REEL_BAD_ARGUMENT, "jvp", "1 variables and no list", reel_jvp(y, 1, &W, NULL));
     EXPECT_ERROR(REEL_BAD_ARGUMENT, "hvp", "1 variables and no list", reel_hvp(y, 1, &W, &W, NULL));
     cr_expect_eq(reel_concat_n(0, 2, NULL).id, 0);

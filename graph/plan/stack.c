@@ -163,6 +163,18 @@ static bool is_in_stack(const reel__plan *p, const reel__source *s, int64_t slot
     return e < item->end && e >= (whole ? -(int64_t)item->lead : item->begin);
 }
 
+/* Of what is stacked in its place: a reshape is one of the stack of what it looks at. */
+static int highest_rank(const reel__plan *p, uint32_t loop, const reel__item *item)
+{
+    int rank = reel__item_shape(p, item).rank;
+    while (is_reshape(p, loop, item)) {
+        item = reel__item_at(p, loop, item->in[0].item);
+        int below = reel__item_shape(p, item).rank;
+        rank = below > rank ? below : rank;
+    }
+    return rank;
+}
+
 bool reel__can_stack(const reel__plan *p, uint32_t loop, const reel__item *reader,
                      const reel__source *s)
 {
@@ -173,7 +185,7 @@ bool reel__can_stack(const reel__plan *p, uint32_t loop, const reel__item *reade
         return false;
     }
     if (s->kind == REEL__ITEM &&
-        reel__item_shape(p, reel__item_at(p, s->loop, s->item)).rank == REEL_MAX_RANK) {
+        highest_rank(p, s->loop, reel__item_at(p, s->loop, s->item)) == REEL_MAX_RANK) {
         return false;
     }
     int64_t slope, from = first_slot(&p->loops[loop], reader);
