@@ -133,12 +133,13 @@ static double walk(reel_tape *t)
     printf("\nBackward: the derivatives of L\n");
     reel_var of[] = { y, after, s, out, out_bias, bias, w_x, w_h, input, before };
     enum { COUNT = sizeof of / sizeof of[0] };
-    static const char *const name[COUNT] = { "in y          ",   "in h'         ",  "in s          ",   "in V          ", "in c          ",
-                                             "in b          ", "in W_x        ", "in W_h        ", "in x          ", "in h          " };
+    static const char *const name[COUNT] = { "in y          ", "in h'         ", "in s          ",
+                                             "in V          ", "in c          ", "in b          ",
+                                             "in W_x        ", "in W_h        ", "in x          ",
+                                             "in h          " };
     const double *by_loops[COUNT] = { &g.y, g.h_next, g.s, g.V, &g.c, g.b, g.W_x, g.W_h, g.x, g.h };
-    static const int size[COUNT] = {
-        1, HIDDEN, HIDDEN, HIDDEN, 1, HIDDEN, IN * HIDDEN, HIDDEN * HIDDEN, IN, HIDDEN
-    };
+    static const int size[COUNT] = { 1,      HIDDEN,      HIDDEN,          HIDDEN, 1,
+                                     HIDDEN, IN * HIDDEN, HIDDEN * HIDDEN, IN,     HIDDEN };
     reel_var d[COUNT];
     reel_gradients(loss, COUNT, of, d);
     for (int i = 0; i < COUNT; i++) {

@@ -17,7 +17,8 @@ double tally_show(const char *name, const tally *s)
 {
     double avoided = 1 - (s->count - s->right) / s->present;
     double f1 = 2 * s->found / (s->claimed + s->present);
-    printf("%-12s accuracy %.2f %%, F1 %.3f; majority %.2f %%, 0.000; %.1f %% of its errors avoided\n",
-           name, 100 * s->right / s->count, f1, 100 * (1 - s->present / s->count), 100 * avoided);
+    printf(
+        "%-12s accuracy %.2f %%, F1 %.3f; majority %.2f %%, 0.000; %.1f %% of its errors avoided\n",
+        name, 100 * s->right / s->count, f1, 100 * (1 - s->present / s->count), 100 * avoided);
     return avoided;
 }

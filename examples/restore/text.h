@@ -12,8 +12,9 @@ extern const char marks[MARKS + 1];
 
 /* Line ends have become blanks: they would give away where sentences begin. */
 typedef struct {
-    int32_t *character, *capital, *mark; /* [count]: what is left, 1 for a capital, the mark behind */
-    int count, learnt;                   /* the first `learnt` are learnt from, the others held out */
+    int32_t *character;      /* [count]: what is left */
+    int32_t *capital, *mark; /* 1 for a capital; the mark behind */
+    int count, learnt;       /* the first `learnt` are learnt from, the others held out */
 } text;
 
 /* A twentieth is held out, stretches from all over the text. False where there is no file, or nearly nothing in it. */

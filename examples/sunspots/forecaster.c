@@ -72,8 +72,7 @@ static double learn_window(forecaster *f, const series *s, int begin)
         }
     }
     reel_var state[2], said = read_on(f, s, begin, WINDOW, state);
-    reel_var loss =
-        reel_mse(said, reel_input(f->tape, REEL_SHAPE(WINDOW, 1, AHEAD), &right[0][0]));
+    reel_var loss = reel_mse(said, reel_input(f->tape, REEL_SHAPE(WINDOW, 1, AHEAD), &right[0][0]));
     reel_backward(loss);
     reel_clip_norm(f->tape, 1);
     reel_optimizer_step(f->adam);
