@@ -1,4 +1,4 @@
-/* cells.c: the cells. Parameters start as bench_fill makes them; a gain starts at 1. */
+/* cells.c: the cells. Parameters start as bench_fill makes them, some around another number than 0. */
 #include "cells.h"
 
 #include <stdlib.h>
@@ -6,56 +6,65 @@
 
 #include "support.h"
 
-static reel_var parameter(bench_model *m, const char *name, reel_shape shape)
+/* peers/common.py has the same. */
+static const struct {
+    const char *name;
+    float around;
+} centres[] = {
+    { "gain", 1 }, { "gain_x", 1 }, { "gain_h", 1 }, { "gain_c", 1 }, { "period", 3 }, { "open", 0.3F },
+};
+
+static void fill(const bench_model *m, const char *name, reel_var v)
 {
-    reel_var v = reel_param(m->tape, name, shape, reel_zeros());
-    size_t n = (size_t)reel_shape_size(shape);
+    size_t n = (size_t)reel_shape_size(reel_shape_of(v));
     float *numbers = bench_allocate(n * sizeof *numbers);
     bench_fill(name, bench_scale(name, m->hidden), n, numbers);
-    for (size_t i = 0; strcmp(name, "gain") == 0 && i < n; i++) {
-        numbers[i] += 1;
+    for (size_t k = 0; k < sizeof centres / sizeof centres[0]; k++) {
+        for (size_t i = 0; strcmp(name, centres[k].name) == 0 && i < n; i++) {
+            numbers[i] += centres[k].around;
+        }
     }
     reel_write_param(v, numbers, n);
     free(numbers);
+}
+
+static reel_var parameter(bench_model *m, const char *name, reel_shape shape)
+{
+    reel_var v = reel_param(m->tape, name, shape, reel_zeros());
+    fill(m, name, v);
     return v;
 }
 
 /* ---- the library's ------------------------------------------------------------------------- */
 
-/* Rewrites what the library drew: parameter cell.W_x gets the numbers called W_x. */
-static void refill(bench_model *m)
+void bench_refill(bench_model *m)
 {
     for (size_t k = 0; k < reel_param_count(m->tape); k++) {
         reel_var v = reel_param_at(m->tape, k);
         const char *name = strchr(reel_param_name(v), '.');
-        if (name == NULL) {
-            continue;
+        if (name) {
+            fill(m, name + 1, v);
         }
-        size_t n = (size_t)reel_shape_size(reel_shape_of(v));
-        float *numbers = bench_allocate(n * sizeof *numbers);
-        bench_fill(name + 1, bench_scale(name + 1, m->hidden), n, numbers);
-        reel_write_param(v, numbers, n);
-        free(numbers);
     }
 }
 
 static void make_lstm(bench_model *m)
 {
     m->cell = reel_lstm(m->tape, "cell", m->in, m->hidden, (reel_lstm_options){ 0 });
-    refill(m);
+    bench_refill(m);
 }
 
 static void make_gru(bench_model *m)
 {
     m->cell =
         reel_gru(m->tape, "cell", m->in, m->hidden, (reel_gru_options){ .reset_after = true });
-    refill(m);
+    bench_refill(m);
 }
 
 static void make_rnn(bench_model *m)
 {
     m->cell = reel_rnn(m->tape, "cell", m->in, m->hidden, (reel_rnn_options){ 0 });
-    refill(m);
+    bench_refill(m);
 }
 
 /* ---- the LSTM of every tutorial: four gates, each its own product of [h, x] ------------------ */
@@ -258,7 +267,7 @@ static void make_both_ways(bench_model *m)
 {
     make_lstm(m);
     m->second = reel_lstm(m->tape, "second", m->in, m->hidden, (reel_lstm_options){ 0 });
-    refill(m);
+    bench_refill(m);
     m->run = run_both_ways;
 }
 
@@ -273,7 +282,7 @@ static void make_layers(bench_model *m)
 {
     make_lstm(m);
     m->second = reel_lstm(m->tape, "second", m->hidden, m->hidden, (reel_lstm_options){ 0 });
-    refill(m);
+    bench_refill(m);
     m->run = run_layers;
 }
 
@@ -344,8 +353,12 @@ bool bench_cell_make(const char *name, bench_model *m)
             return true;
         }
     }
-    fprintf(stderr, "there is no cell called %s\n", name);
-    return false;
+    m->run = run_cell;
+    bool found = bench_library_cell_make(name, m);
+    if (!found) {
+        fprintf(stderr, "there is no cell called %s\n", name);
+    }
+    return found;
 }
 
 reel_var bench_cell_run(bench_model *m, reel_var x)

@@ -25,6 +25,10 @@ struct bench_model {
 
 /* False when there is no cell of that name. */
 bool bench_cell_make(const char *name, bench_model *);
+/* The same for library_cells.c's alone, which it asks. */
+bool bench_library_cell_make(const char *name, bench_model *);
+/* Rewrites what the library drew: parameter cell.W_x gets the numbers called W_x. */
+void bench_refill(bench_model *);
 /* x [steps, batch, in] → [steps, batch, hidden] */
 reel_var bench_cell_run(bench_model *, reel_var x);
 

@@ -272,6 +272,20 @@ static bool sum_to_keeps_rows(const void *attributes, int inputs, const reel_sha
     return y->rank == x[0]->rank && y->rank > 0 && y->dim[0] == x[0]->dim[0];
 }
 
+/* In one stage, that is. */
+static bool sum_to_sums_along(const void *attributes, const reel_shape *x, int64_t layout[3])
+{
+    axis_runs runs = find_runs(x, &((const shape_attributes *)attributes)->shape);
+    reel__axis_layout along, rest;
+    if (!next_stage(&runs, &along) || next_stage(&runs, &rest)) {
+        return false;
+    }
+    layout[0] = along.outer;
+    layout[1] = along.length;
+    layout[2] = along.inner;
+    return true;
+}
+
 REEL_OP(sum_to) = {
     .name = "sum_to",
     .kind = REEL_REDUCTION,
@@ -287,6 +301,7 @@ REEL_OP(sum_to) = {
     .scratch = sum_to_scratch,
     .vjp = sum_to_vjp,
     .accumulates = true,
+    .sums_along = sum_to_sums_along,
     .flops = input_size,
     .linear = 1,
     .samples = sum_to_samples,

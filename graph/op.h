@@ -235,6 +235,8 @@ struct reel_op {
     /* y is x as a part of one axis, and zeros beside it */
     reel_axis_part (*puts_part)(const void *attributes, const reel_shape *x);
     bool sums; /* y = x[0] + x[1] */
+    /* y is the sum of x, seen as layout [outer, length, inner], along `length` */
+    bool (*sums_along)(const void *attributes, const reel_shape *x, int64_t layout[3]);
     /* bit i: y is linear in x[i], the other inputs staying as they are; views are by themselves */
     unsigned linear;
     /* row i of y, along axis 0, depends on row i of the inputs alone, of those with as many axes as

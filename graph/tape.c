@@ -92,6 +92,7 @@ void reel_tape_free(reel_tape *t)
     reel__list_free(t, &t->uses, sizeof(uint32_t));
     reel__list_free(t, &t->into, sizeof(uint32_t));
     reel__list_free(t, &t->placed, 2 * sizeof(uint32_t));
+    reel__list_free(t, &t->chained, 2 * sizeof(uint32_t));
     reel__list_free(t, &t->joins, sizeof(uint32_t));
     reel__list_free(t, &t->redirect, sizeof(uint32_t));
     reel__list_free(t, &t->prepared, sizeof(reel__prepared));

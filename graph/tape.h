@@ -226,7 +226,7 @@ struct reel_tape {
     uint32_t loss;              /* of either */
     uint32_t ghosts;            /* nodes that were never recorded, but count as if they were */
     /* the executor's own, see run/evaluate.c */
-    reel__list order, uses, into, placed, joins;
+    reel__list order, uses, into, placed, joins, chained;
     reel__arena recorded; /* until the rewind: attributes, leaves' data, strides */
     reel__arena store;    /* until the end: names, cells */
     reel__buffer *free_buffers[REEL__SIZE_CLASSES];
@@ -437,6 +437,7 @@ bool reel__record_backward(reel_tape *, uint32_t loss);
 
 /* Reads options.plan or REEL_PLAN; an unknown name is an error of the tape. */
 void reel__choose_passes(reel_tape *);
+bool reel__fusing_is_on(const reel_tape *);
 /* Before targets are evaluated: records hidden nodes that compute the same with less work. */
 bool reel__make_plan(reel_tape *, size_t n, const uint32_t targets[]);
 /* What runs from now on runs as recorded. */
@@ -481,10 +482,6 @@ bool reel__flush(reel_tape *);
 /* What a node's value looks like to a kernel; false when it is not held. */
 bool reel__tensor_of(const reel_tape *, uint32_t index, reel_tensor *);
 void reel__drop_value(reel_tape *, uint32_t index);
-
-/* ---- run/elementwise.c --------------------------------------------------------------------- */
-
-void reel__run_elementwise(const reel_op *, reel_dtype, size_t element, const reel_kernel_call *);
 
 /* ---- ancestors.c --------------------------------------------------------------------------- */
 

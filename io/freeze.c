@@ -4,6 +4,7 @@
  * whose arguments never change, so that a step is a walk over them. */
 #include <string.h>
 
+#include "../graph/run/elementwise.h"
 #include "../graph/run/packed.h"
 #include "../graph/run/strides.h"
 #include "quantise.h"

@@ -25,6 +25,16 @@ static void sum_f64(const reel_kernel_call *c)
                   c->accumulate, c->threads, c->scratch);
 }
 
+static bool sums_along(const void *attributes, const reel_shape *x, int64_t layout[3])
+{
+    reel__axis_layout along =
+        reel__layout_along(x, ((const reduction_attributes *)attributes)->axis);
+    layout[0] = along.outer;
+    layout[1] = along.length;
+    layout[2] = along.inner;
+    return true;
+}
+
 static void sum_vjp(reel_vjp_call *c)
 {
     c->dx[0] = reel_expand(reel__kept(c, c->dy), reel_shape_of(c->x[0]));
@@ -68,6 +78,7 @@ REEL_OP(sum) = {
     .scratch = sum_scratch,
     .vjp = sum_vjp,
     .accumulates = true,
+    .sums_along = sums_along,
     .flops = reel__input_size,
     .linear = 1,
     .samples = sum_samples,

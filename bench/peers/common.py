@@ -27,14 +27,13 @@ def fill(name, shape, scale):
     return (((z >> np.uint32(8)) * 2.0**-23 - 1) * scale).astype(np.float32).reshape(shape)
 
 
+CENTRES = {"gain": 1, "gain_x": 1, "gain_h": 1, "gain_c": 1, "period": 3, "open": np.float32(0.3)}
+
+
 def weights(shapes, hidden):
     """{name: shape} → {name: numbers}, as bench/cells.c makes them."""
-    out = {}
-    for name, shape in shapes.items():
-        out[name] = fill(name, shape, 1 if name in ("x", "memory") else hidden**-0.5)
-        if name == "gain":
-            out[name] += 1
-    return out
+    return {name: fill(name, shape, 1 if name in ("x", "memory") else hidden**-0.5) + CENTRES.get(name, 0)
+            for name, shape in shapes.items()}
 
 
 def measure(step, seconds):

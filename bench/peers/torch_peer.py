@@ -7,6 +7,7 @@ import torch
 import common
 import torch_sequences
 import torch_cells
+import torch_library_cells
 
 VENDOR = {"nn.LSTM": (torch.nn.LSTM, 4), "nn.GRU": (torch.nn.GRU, 3), "nn.RNN": (torch.nn.RNN, 1)}
 
@@ -44,6 +45,11 @@ class Training:
             half = layer.bias_hh_l0
             self.norm = [layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0]
             self.tail = (half, 2 * hidden) if name == "nn.GRU" else None
+        elif name in torch_library_cells.CELLS:
+            forward, shapes = torch_library_cells.CELLS[name]
+            p = tensors(shapes(batch, inputs, hidden), hidden)
+            self.leaves = self.norm = [v.requires_grad_() for v in p.values()]
+            self.forward, self.tail = lambda x: forward(p, x, hidden), None
         else:
             p = tensors(torch_cells.CELLS[name][2](batch, inputs, hidden), hidden)
             p = torch_cells.take_apart(p) if name == "naive-lstm" else p

@@ -291,7 +291,6 @@ bool reel__restore_deferred(reel_tape *, size_t n, const uint32_t targets[], boo
 bool reel__not_before(reel__plan *, uint32_t first, uint32_t loop);
 /* Makes node `to` the source of `from`'s value. */
 bool reel__redirect(reel__plan *, uint32_t from, reel_var to);
-bool reel__fusing_is_on(const reel_tape *);
 bool reel__caching_is_on(const reel_tape *);
 /* Forgets the last nodes and their lists of inputs. */
 void reel__truncate(reel_tape *, uint32_t nodes, size_t links);

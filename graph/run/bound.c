@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "elementwise.h"
 #include "packed.h"
 #include "strides.h"
 

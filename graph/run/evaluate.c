@@ -197,6 +197,7 @@ static bool run_once(reel_tape *t, size_t n, const uint32_t targets[],
         for (size_t i = 0; i < t->joins.count && !e.retain && !options.check_finite; i++) {
             reel__place_inputs(&e, ((uint32_t *)t->joins.data)[i]);
         }
+        reel__find_chains(&e);
         t->statistics.evaluations++;
         double started = options.replay ? 0 : reel__pace_start(t);
         int before = reel__set_threads(t->threads);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "elementwise.h"
 #include "execution.h"
 #include "strides.h"
 
@@ -63,8 +64,7 @@ static bool fail_at(const reel__execution *e, uint32_t index, reel_status status
     return false;
 }
 
-/* A node recorded before a parameter was written means the old parameter, which is gone. */
-static bool check_fresh(const reel__execution *e, uint32_t index)
+bool reel__check_fresh(const reel__execution *e, uint32_t index)
 {
     const reel_tape *t = e->t;
     const reel__node *node = reel__node_at(t, index);
@@ -121,9 +121,13 @@ static bool take_over_input(reel__execution *e, uint32_t index)
     if ((!elementwise && !node->op->in_place) || e->placed[index].join) {
         return false;
     }
-    uint32_t candidates = elementwise ? node->inputs : node->inputs > 0;
+    uint32_t candidates = elementwise ? node->inputs : node->inputs > 0, leaf[REEL__WALK_INPUTS];
+    bool chain = reel__ends_chain(e, index);
+    if (chain) {
+        candidates = reel__chain_leaves(e, index, leaf);
+    }
     for (uint32_t i = 0; i < candidates; i++) {
-        uint32_t in = reel__input_of(e, node, i);
+        uint32_t in = chain ? leaf[i] : reel__input_of(e, node, i);
         if (reel__node_at(e->t, in)->shape == node->shape && is_exclusive(e, in) &&
             !(node->flags & REEL__INDEX)) {
             reel__value *y = reel__value_at(e->t, index);
@@ -293,6 +297,10 @@ static reel_tensor output_of(const reel_tape *t, uint32_t index)
 static bool run_kernel(reel__execution *e, uint32_t index, bool accumulate)
 {
     reel_tape *t = e->t;
+    if (reel__ends_chain(e, index)) {
+        return (accumulate || take_over_input(e, index) || reel__take_output(e, index)) &&
+               reel__run_chain(e, index, reel__value_at(t, index)->data, accumulate);
+    }
     const reel__node *node = reel__node_at(t, index);
     operands o;
     if (!take_operands(t, node->inputs, &o)) {
@@ -431,7 +439,8 @@ bool reel__is_ready(const reel__execution *e, uint32_t index)
 {
     const reel__node *node = reel__node_at(e->t, index);
     for (uint32_t i = 0; i < node->inputs; i++) {
-        if (data_of(e->t, reel__input_of(e, node, i)) == NULL) {
+        uint32_t in = reel__input_of(e, node, i);
+        if (e->chained[in].waits ? !reel__is_ready(e, in) : data_of(e->t, in) == NULL) {
             return false;
         }
     }
@@ -446,6 +455,9 @@ void reel__release_inputs(reel__execution *e, uint32_t index)
     for (uint32_t i = 0; i < node->inputs; i++) {
         uint32_t in = reel__input_of(e, node, i);
         if (--e->uses[in] == 0 && !e->retain) {
+            if (e->chained[in].waits) {
+                reel__release_inputs(e, in);
+            }
             reel__drop_value(e->t, in);
             reel__node_at(e->t, in)->flags |= REEL__DROPPED;
         }
@@ -462,10 +474,13 @@ static bool check_finite(const reel__execution *e, uint32_t index)
 bool reel__run_node(reel__execution *e, uint32_t index)
 {
     bool fine;
+    if (e->chained[index].waits) {
+        return true;
+    }
     if (reel__value_at(e->t, index)->data) {
         return check_finite(e, index);
     }
-    if (!check_fresh(e, index)) {
+    if (!reel__check_fresh(e, index)) {
         return false;
     }
     if (reel__node_at(e->t, index)->op == &reel__loop_op) {

@@ -108,12 +108,14 @@ bool reel__schedule(reel__execution *e, size_t n, const uint32_t targets[])
     t->joins.count = 0;
     if (!reel__list_reserve_zeroed(t, &t->uses, t->nodes.count, sizeof *e->uses) ||
         !reel__list_reserve_zeroed(t, &t->into, t->nodes.count, sizeof *e->into) ||
-        !reel__list_reserve_zeroed(t, &t->placed, t->nodes.count, sizeof *e->placed)) {
+        !reel__list_reserve_zeroed(t, &t->placed, t->nodes.count, sizeof *e->placed) ||
+        !reel__list_reserve_zeroed(t, &t->chained, t->nodes.count, sizeof *e->chained)) {
         return false;
     }
     e->uses = t->uses.data;
     e->into = t->into.data;
     e->placed = t->placed.data;
+    e->chained = t->chained.data;
     bool fine = true;
     for (size_t i = 0; fine && i < reel__asked_count(t, n); i++) {
         fine = visit(e, reel__asked_at(t, n, targets, i), REEL__PINNED);
@@ -152,10 +154,11 @@ void reel__unschedule(reel__execution *e, bool fine)
     if (!fine && e->placed) {
         drop_hidden(e);
     }
-    if (e->first <= e->last && e->placed) {
+    if (e->first <= e->last && e->chained) {
         size_t n = (size_t)e->last - e->first + 1;
         memset(e->uses + e->first, 0, n * sizeof *e->uses);
         memset(e->into + e->first, 0, n * sizeof *e->into);
         memset(e->placed + e->first, 0, n * sizeof *e->placed);
+        memset(e->chained + e->first, 0, n * sizeof *e->chained);
     }
 }

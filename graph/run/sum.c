@@ -1,6 +1,7 @@
 /* sum.c: summation along one axis, in rows (inner == 1) and in columns, for f32 and f64. */
 #ifndef REAL
 #include <math.h>
+#include <string.h>
 
 #include "clones.h"
 #include "lanes.h"
@@ -61,6 +62,25 @@ size_t reel__sum_scratch(reel__axis_layout layout)
                            : (size_t)(plan.parts * layout.outer * layout.inner) * sizeof(double);
 }
 
+/* Where what is summed comes from: memory, or a function that makes it piece by piece. */
+typedef struct {
+    const void *data;
+    const reel__sum_terms *terms;
+} sum_source;
+
+/* What is made at a time. */
+#define PIECE (COLUMN_ROWS * TILE_WIDTH)
+
+typedef struct {
+    double sum[TILE_WIDTH], error[TILE_WIDTH];
+} column_totals;
+
+/* How many rows to look at together. */
+static int64_t piece_of(const sum_source *x, int64_t rows, int64_t most)
+{
+    return x->terms == NULL || rows < most ? rows : most;
+}
+
 #define REAL float
 #define TYPED(name) name##_f32
 #define NEEDS_COMPENSATION false
@@ -109,13 +129,13 @@ ALWAYS_INLINE void TYPED(store)(REAL *y, double total, bool accumulate)
 
 /* ---- rows ---------------------------------------------------------------------------------- */
 
-CLONED(TYPED(sum_row), (const REAL *x, int64_t n, double *out), (x, n, out))
+CLONED(TYPED(sum_row), (const REAL *x, int64_t n, compensated *out), (x, n, out))
 {
-    compensated total = { 0, 0 };
+    compensated total = *out;
     for (int64_t i = 0; i < n; i += BLOCK) {
         total = TYPED(add_run)(total, TYPED(sum_block)(x + i, n - i < BLOCK ? n - i : BLOCK));
     }
-    *out = value_of(total);
+    *out = total;
 }
 
 /* Rows too short for lanes. */
@@ -139,12 +159,12 @@ ALWAYS_INLINE REAL TYPED(sum_8)(const REAL *x, int64_t stride)
            ((x[4 * stride] + x[5 * stride]) + (x[6 * stride] + x[7 * stride]));
 }
 
-/* out[c] = Σ_r x[r·stride + c] for `width` ≤ TILE_WIDTH columns. */
+/* total[c] += Σ_r x[r·stride + c] for `width` ≤ TILE_WIDTH columns. */
 CLONED(TYPED(sum_columns),
-       (const REAL *x, int64_t rows, int64_t stride, int64_t width, double *out),
+       (const REAL *x, int64_t rows, int64_t stride, int64_t width, column_totals *out),
        (x, rows, stride, width, out))
 {
-    double sum[TILE_WIDTH] = { 0 }, error[TILE_WIDTH] = { 0 };
+    double *sum = out->sum, *error = out->error;
     int64_t r = 0;
     for (; r + COLUMN_ROWS <= rows; r += COLUMN_ROWS) {
         const REAL *first = x + r * stride;
@@ -166,25 +186,73 @@ CLONED(TYPED(sum_columns),
             error[c] = total.error;
         }
     }
+}
+
+/* ---- pieces of what is summed ------------------------------------------------------------------ */
+
+/* `rows` runs of `width` elements, `stride` apart, from element `begin` on: where they lie, or made
+ * in the buffer, side by side. */
+static const REAL *TYPED(look)(const sum_source *x, int64_t begin, int64_t rows, int64_t *stride,
+                               int64_t width, REAL *buffer)
+{
+    if (x->terms == NULL) {
+        return (const REAL *)x->data + begin;
+    }
+    if (*stride == width) {
+        x->terms->make(x->terms->self, begin, rows * width, buffer);
+    }
+    for (int64_t r = 0; *stride != width && r < rows; r++) {
+        x->terms->make(x->terms->self, begin + r * *stride, width, buffer + r * width);
+    }
+    *stride = width;
+    return buffer;
+}
+
+static double TYPED(total_of_row)(const sum_source *x, int64_t begin, int64_t n, REAL *buffer)
+{
+    compensated total = { 0, 0 };
+    int64_t piece = piece_of(x, n, PIECE);
+    for (int64_t i = 0; i < n; i += piece) {
+        int64_t length = n - i < piece ? n - i : piece, stride = length;
+        TYPED(sum_row)(TYPED(look)(x, begin + i, 1, &stride, length, buffer), length, &total);
+    }
+    return value_of(total);
+}
+
+static void TYPED(total_of_columns)(const sum_source *x, int64_t begin, int64_t rows,
+                                    int64_t stride, int64_t width, REAL *buffer,
+                                    column_totals *total)
+{
+    memset(total->sum, 0, (size_t)width * sizeof *total->sum);
+    memset(total->error, 0, (size_t)width * sizeof *total->error);
+    int64_t piece = piece_of(x, rows, COLUMN_ROWS);
+    for (int64_t r = 0; r < rows; r += piece) {
+        int64_t n = rows - r < piece ? rows - r : piece, apart = stride;
+        const REAL *at = TYPED(look)(x, begin + r * stride, n, &apart, width, buffer);
+        TYPED(sum_columns)(at, n, apart, width, total);
+    }
     for (int64_t c = 0; c < width; c++) {
-        out[c] = value_of((compensated){ sum[c], error[c] });
+        total->sum[c] = value_of((compensated){ total->sum[c], total->error[c] });
     }
 }
 
 /* Few columns: several rows side by side make a row wide enough for vectors. */
-static void TYPED(sum_narrow)(const REAL *x, int64_t rows, int64_t width, double *out)
+static void TYPED(total_of_narrow)(const sum_source *x, int64_t begin, int64_t rows, int64_t width,
+                                   REAL *buffer, double *out)
 {
-    int64_t side_by_side = TILE_WIDTH / 2 / width;
-    int64_t whole = rows / side_by_side;
-    double folded[TILE_WIDTH];
-    TYPED(sum_columns)(x, whole, side_by_side * width, side_by_side * width, folded);
+    int64_t side_by_side = TILE_WIDTH / 2 / width, wide = side_by_side * width;
+    int64_t whole = rows / side_by_side, rest = (rows - whole * side_by_side) * width;
+    column_totals folded;
+    TYPED(total_of_columns)(x, begin, whole, wide, wide, buffer, &folded);
+    int64_t stride = rest;
+    const REAL *at = TYPED(look)(x, begin + whole * wide, 1, &stride, rest, buffer);
     for (int64_t c = 0; c < width; c++) {
         compensated total = { 0, 0 };
         for (int64_t i = 0; i < side_by_side; i++) {
-            total = add(total, folded[i * width + c]);
+            total = add(total, folded.sum[i * width + c]);
         }
-        for (int64_t r = whole * side_by_side; r < rows; r++) {
-            total = add(total, (double)x[r * width + c]);
+        for (int64_t i = c; i < rest; i += width) {
+            total = add(total, (double)at[i]);
         }
         out[c] = value_of(total);
     }
@@ -193,24 +261,27 @@ static void TYPED(sum_narrow)(const REAL *x, int64_t rows, int64_t width, double
 /* ---- any layout ---------------------------------------------------------------------------- */
 
 /* One part of one tile of columns, or of one row: `task` counts tiles, then parts, then outer. */
-static void TYPED(sum_part)(const REAL *x, const sum_plan *plan, int64_t task, double *out)
+static void TYPED(sum_part)(const sum_source *x, const sum_plan *plan, int64_t task, double *out)
 {
+    _Alignas(64) REAL buffer[PIECE];
     int64_t inner = plan->layout.inner, length = plan->layout.length;
     int64_t column = task % plan->tiles * TILE_WIDTH;
     int64_t begin = task / plan->tiles % plan->parts * plan->part_length;
     int64_t rows = length - begin < plan->part_length ? length - begin : plan->part_length;
-    x += (task / plan->tiles / plan->parts * length + begin) * inner + column;
+    int64_t first = (task / plan->tiles / plan->parts * length + begin) * inner + column;
     if (inner == 1) {
-        TYPED(sum_row)(x, rows, out);
+        *out = TYPED(total_of_row)(x, first, rows, buffer);
     } else if (inner <= TILE_WIDTH / 16 && rows >= TILE_WIDTH) {
-        TYPED(sum_narrow)(x, rows, inner, out);
+        TYPED(total_of_narrow)(x, first, rows, inner, buffer, out);
     } else {
-        TYPED(sum_columns)
-        (x, rows, inner, inner - column < TILE_WIDTH ? inner - column : TILE_WIDTH, out);
+        int64_t width = inner - column < TILE_WIDTH ? inner - column : TILE_WIDTH;
+        column_totals total;
+        TYPED(total_of_columns)(x, first, rows, inner, width, buffer, &total);
+        memcpy(out, total.sum, (size_t)width * sizeof *out);
     }
 }
 
-static void TYPED(sum_task)(const REAL *x, REAL *y, const sum_plan *plan, bool accumulate,
+static void TYPED(sum_task)(const sum_source *x, REAL *y, const sum_plan *plan, bool accumulate,
                             int64_t task)
 {
     double total[TILE_WIDTH];
@@ -222,7 +293,7 @@ static void TYPED(sum_task)(const REAL *x, REAL *y, const sum_plan *plan, bool a
     }
 }
 
-static void TYPED(sum_whole)(const REAL *x, REAL *y, const sum_plan *plan, bool accumulate,
+static void TYPED(sum_whole)(const sum_source *x, REAL *y, const sum_plan *plan, bool accumulate,
                              int threads)
 {
     int64_t tasks = plan->layout.outer * plan->tiles;
@@ -241,25 +312,28 @@ static void TYPED(sum_whole)(const REAL *x, REAL *y, const sum_plan *plan, bool 
     }
 }
 
-static void TYPED(sum_many_short_rows)(const REAL *x, REAL *y, reel__axis_layout layout,
+static void TYPED(sum_many_short_rows)(const sum_source *x, REAL *y, reel__axis_layout layout,
                                        bool accumulate, int threads)
 {
     int64_t rows = layout.outer, n = layout.length, most = REEL__PARALLEL_ELEMENTS / LANES;
-    if (threads < 2 || rows <= most) {
-        TYPED(sum_short_rows)(x, rows, n, accumulate, y);
-        return;
-    }
+    int parts = threads < 2 || rows <= most ? 1 : threads;
     reel__float_mode mode = reel__float_mode_now();
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(parts) schedule(static) if (parts > 1)
     for (int64_t r = 0; r < rows; r += most) {
+        _Alignas(64) REAL buffer[PIECE];
         reel__float_mode own = reel__float_mode_use(mode);
-        TYPED(sum_short_rows)(x + r * n, rows - r < most ? rows - r : most, n, accumulate, y + r);
+        int64_t stop = rows - r < most ? rows : r + most, piece = PIECE / LANES;
+        for (int64_t i = r; i < stop; i += piece) {
+            int64_t count = stop - i < piece ? stop - i : piece, stride = n;
+            const REAL *at = TYPED(look)(x, i * n, count, &stride, n, buffer);
+            TYPED(sum_short_rows)(at, count, n, accumulate, y + i);
+        }
         reel__float_mode_use(own);
     }
 }
 
 /* The parts' totals lie in scratch as [outer, parts, inner]. */
-static void TYPED(sum_in_parts)(const REAL *x, REAL *y, const sum_plan *plan, bool accumulate,
+static void TYPED(sum_in_parts)(const sum_source *x, REAL *y, const sum_plan *plan, bool accumulate,
                                 int threads, double *scratch)
 {
     int64_t inner = plan->layout.inner, parts = plan->parts;
@@ -282,8 +356,8 @@ static void TYPED(sum_in_parts)(const REAL *x, REAL *y, const sum_plan *plan, bo
     }
 }
 
-void TYPED(reel__sum)(const REAL *x, REAL *y, reel__axis_layout layout, bool accumulate,
-                      int threads, double *scratch)
+static void TYPED(sum_any)(const sum_source *x, REAL *y, reel__axis_layout layout,
+                           bool accumulate, int threads, double *scratch)
 {
     sum_plan plan = make_plan(layout);
     if (plan.parts > 1) {
@@ -293,6 +367,18 @@ void TYPED(reel__sum)(const REAL *x, REAL *y, reel__axis_layout layout, bool acc
     } else {
         TYPED(sum_whole)(x, y, &plan, accumulate, threads);
     }
+}
+
+void TYPED(reel__sum)(const REAL *x, REAL *y, reel__axis_layout layout, bool accumulate,
+                      int threads, double *scratch)
+{
+    TYPED(sum_any)(&(sum_source){ .data = x }, y, layout, accumulate, threads, scratch);
+}
+
+void TYPED(reel__sum_made)(const reel__sum_terms *terms, REAL *y, reel__axis_layout layout,
+                           bool accumulate, int threads, double *scratch)
+{
+    TYPED(sum_any)(&(sum_source){ .terms = terms }, y, layout, accumulate, threads, scratch);
 }
 
 #endif

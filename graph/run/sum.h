@@ -26,6 +26,16 @@ void reel__sum_f32(const float *x, float *y, reel__axis_layout, bool accumulate,
 void reel__sum_f64(const double *x, double *y, reel__axis_layout, bool accumulate, int threads,
                    double *scratch);
 
+/* The same of numbers that nobody stored: `make` writes n of them, from element `begin` on, to out. */
+typedef struct {
+    void (*make)(const void *self, int64_t begin, int64_t n, void *out);
+    const void *self;
+} reel__sum_terms;
+void reel__sum_made_f32(const reel__sum_terms *, float *y, reel__axis_layout, bool accumulate,
+                        int threads, double *scratch);
+void reel__sum_made_f64(const reel__sum_terms *, double *y, reel__axis_layout, bool accumulate,
+                        int threads, double *scratch);
+
 /* y += x, element by element: the tile kernels of accumulate. */
 void reel__accumulate_f32(size_t n, const void *const x[], void *y, const void *attributes);
 void reel__accumulate_f64(size_t n, const void *const x[], void *y, const void *attributes);
