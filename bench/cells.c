@@ -11,7 +11,8 @@ static const struct {
     const char *name;
     float around;
 } centres[] = {
-    { "gain", 1 }, { "gain_x", 1 }, { "gain_h", 1 }, { "gain_c", 1 }, { "period", 3 }, { "open", 0.3F },
+    { "gain", 1 },   { "gain_x", 1 }, { "gain_h", 1 },
+    { "gain_c", 1 }, { "period", 3 }, { "open", 0.3F },
 };
 
 static void fill(const bench_model *m, const char *name, reel_var v)

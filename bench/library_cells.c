@@ -83,24 +83,15 @@ static const struct {
     double from_input, from_state;
     bool parallel;
 } table[] = {
-    { "peephole-lstm", make_peephole, 4, 4 },
-    { "projected-lstm", make_projected, 4, 2.5 },
-    { "norm-lstm", make_norm_lstm, 4, 4 },
-    { "norm-gru", make_norm_gru, 3, 3 },
-    { "coupled-lstm", make_coupled, 3, 3 },
-    { "multiplicative-lstm", make_multiplicative, 5, 5 },
-    { "phased-lstm", make_phased, 4, 4 },
-    { "slstm", make_slstm, 4, 4 },
-    { "mlstm", make_mlstm, 4, 0.75 },
-    { "mgu", make_mgu, 2, 2 },
-    { "indrnn", make_indrnn, 1, 0 },
-    { "clockwork", make_clockwork, 1, 0.625 },
-    { "conv-lstm", make_conv, 0.75, 0.75 },
-    { "tree-lstm", make_tree, 4, 5 },
-    { "sru", make_sru, 3, 0, true },
-    { "qrnn", make_qrnn, 6, 0, true },
-    { "mingru", make_mingru, 2, 0, true },
-    { "minlstm", make_minlstm, 3, 0, true },
+    { "peephole-lstm", make_peephole, 4, 4 }, { "projected-lstm", make_projected, 4, 2.5 },
+    { "norm-lstm", make_norm_lstm, 4, 4 },    { "norm-gru", make_norm_gru, 3, 3 },
+    { "coupled-lstm", make_coupled, 3, 3 },   { "multiplicative-lstm", make_multiplicative, 5, 5 },
+    { "phased-lstm", make_phased, 4, 4 },     { "slstm", make_slstm, 4, 4 },
+    { "mlstm", make_mlstm, 4, 0.75 },         { "mgu", make_mgu, 2, 2 },
+    { "indrnn", make_indrnn, 1, 0 },          { "clockwork", make_clockwork, 1, 0.625 },
+    { "conv-lstm", make_conv, 0.75, 0.75 },   { "tree-lstm", make_tree, 4, 5 },
+    { "sru", make_sru, 3, 0, true },          { "qrnn", make_qrnn, 6, 0, true },
+    { "mingru", make_mingru, 2, 0, true },    { "minlstm", make_minlstm, 3, 0, true },
     { "lru", make_lru, 3, 2, true },
 };
 

@@ -22,7 +22,7 @@ static reel_var shifts(reel_var v, int axis, int64_t taps)
     return reel_concat_n(-1, (int)taps, tap);
 }
 
-/* v [batch, places·channels] → [batch·places, taps·channels]: beside each other what the kernel
+/* v [batch, places·channels] → [batch, places, taps·channels]: beside each other what the kernel
  * sees from each place; along the columns first, so that few shifts make many taps. */
 static reel_var surroundings(const conv_lstm *c, reel_var v, int64_t channels)
 {
@@ -30,7 +30,7 @@ static reel_var surroundings(const conv_lstm *c, reel_var v, int64_t channels)
     v = reel_reshape(v, REEL_SHAPE(-1, c->height, c->width, channels));
     v = c->columns > 1 ? shifts(v, 2, c->columns) : v;
     v = c->rows > 1 ? shifts(v, 1, c->rows) : v;
-    return reel_reshape(v, REEL_SHAPE(-1, taps * channels));
+    return reel_reshape(v, REEL_SHAPE(-1, c->height * c->width, taps * channels));
 }
 
 static reel_var step(void *self, reel_var x, reel_var state[])
@@ -41,8 +41,7 @@ static reel_var step(void *self, reel_var x, reel_var state[])
     reel_var W_h = reel_probe(c->W_h, "W_h");
     reel_var from_h = reel_matmul(surroundings(c, state[0], c->hidden), W_h);
     reel_var cell = reel_reshape(state[1], REEL_SHAPE(-1, places, c->hidden));
-    reel_var z = reel_reshape(reel_add(from_x, from_h), REEL_SHAPE(-1, places, 4 * c->hidden));
-    reel_var h = reel__lstm_update(z, c->W_c, &cell);
+    reel_var h = reel__lstm_update(reel_add(from_x, from_h), c->W_c, &cell);
     state[1] = reel_reshape(cell, REEL_SHAPE(-1, places * c->hidden));
     return state[0] = reel_reshape(h, REEL_SHAPE(-1, places * c->hidden));
 }

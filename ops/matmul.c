@@ -450,11 +450,18 @@ static bool are_matrices(const reel_lift_call *c)
            reel_shape_of(c->x[1]).rank == (c->stacked[1] ? 3 : 2);
 }
 
+/* Rows with any axes in front by one matrix: the steps are another axis in front. */
+static bool are_rows_by_matrix(const reel_lift_call *c)
+{
+    return c->stacked[0] && !c->stacked[1] && reel_shape_of(c->x[0]).rank > 2 &&
+           reel_shape_of(c->x[1]).rank == 2;
+}
+
 /* Matrices by matrices broadcast over the steps. */
 static reel_var matmul_lift(const reel_lift_call *c)
 {
-    return are_matrices(c) ? reel_record(c->op, 2, c->x, c->attributes)
-                           : (reel_var){ c->x[0].tape, 0 };
+    return are_matrices(c) || are_rows_by_matrix(c) ? reel_record(c->op, 2, c->x, c->attributes)
+                                                    : (reel_var){ c->x[0].tape, 0 };
 }
 
 /* Σ AᵀB over the steps is one product, contracted over steps and rows. */

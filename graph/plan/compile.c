@@ -11,12 +11,18 @@
 
 /* ---- what becomes of items --------------------------------------------------------------------- */
 
+/* Rows, with any axes in front of them, by the same matrix in all copies. */
 static bool is_gemm(const reel__compiler *c, uint32_t k)
 {
     const reel__item *item = reel__compiled_item(c, k);
     const reel__node *node = reel__compiled_node(c, k);
-    return reel__is_matrix_product(c->p, item) && item->in[1].kind == REEL__SAME &&
-           node->op->contracted_axis(node->attributes, 0, 2) == 1;
+    if (item->varies || item->inputs != 2 || node->op->contracted_axis == NULL ||
+        item->in[1].kind != REEL__SAME) {
+        return false;
+    }
+    int rank = reel__input_shape(c, k, 0)->rank;
+    return rank >= 2 && reel__input_shape(c, k, 1)->rank == 2 &&
+           node->op->contracted_axis(node->attributes, 0, rank) == rank - 1;
 }
 
 static reel__item_kind kind_of(const reel__compiler *c, uint32_t k)

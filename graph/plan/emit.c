@@ -54,19 +54,22 @@ bool reel__find_stack(reel__plan *p, uint32_t loop_number, uint32_t number, reel
         place->offset += item->column;
         return true;
     }
-    bool own = item->inputs == 1 && reel__is_own(&item->in[0], loop_number);
-    if (reel__op_of(p, item)->view && own && !item->varies && item->lead == 0) {
+    const reel__source s = item->inputs == 1 ? item->in[0] : (reel__source){ 0 };
+    if (reel__op_of(p, item)->view && s.kind == REEL__ITEM && !item->varies && item->lead == 0 &&
+        reel__reads_stack(p, loop_number, &s, reel__slot(loop, item->begin),
+                          reel__slot(loop, item->end - 1))) {
         reel__place whole;
         uint32_t source;
-        if (reel__find_stack(p, loop_number, item->in[0].item, &whole, &source) &&
-            view_of(p, item, &whole)) {
+        if (reel__find_stack(p, s.loop, s.item, &whole, &source) && view_of(p, item, &whole)) {
             *place = whole;
+            place->offset += s.offset * whole.step;
+            place->step *= s.scale;
             *node = source;
             return true;
         }
+        loop = &p->loops[loop_number];
+        item = &loop->item[number];
     }
-    loop = &p->loops[loop_number];
-    item = &loop->item[number];
     int64_t first = loop->reversed ? 0 : -(int64_t)item->lead;
     place_copies(loop, first, shape->size, place);
     if (shape->shape.rank == REEL_MAX_RANK) {

@@ -193,8 +193,9 @@ static bool add_gemm(reel__compiler *c, uint32_t k)
     if (!reel__place_of(c, k, 0, &a.place)) {
         return false;
     }
+    int last = a.shape.rank - 1;
     a.rowed = a.rowed && reel__has_rows(c, &a.shape);
-    if (!is_dense(&a.shape, a.place.stride, 1) && !make_dense(c, k, &a)) {
+    if (!is_dense(&a.shape, a.place.stride, last > 1 ? 0 : 1) && !make_dense(c, k, &a)) {
         return false;
     }
     reel__instruction *n = add_instruction(c, REEL__GEMM, k, 1);
@@ -207,9 +208,9 @@ static bool add_gemm(reel__compiler *c, uint32_t k)
     c->g->weight[c->g->weights++] =
         (reel__weight){ .input = input,
                         .transposed = node->op->contracted_axis(node->attributes, 1, 2) == 1,
-                        .k = a.shape.dim[1],
-                        .n = n->y.shape.dim[1] };
-    return true;
+                        .k = a.shape.dim[last],
+                        .n = n->y.shape.dim[last] };
+    return last == 1 || write_beside(c, k, c->g->instructions - 1);
 }
 
 /* With the result in the place of item `sum`, to which it is added; or REEL__NONE. */

@@ -6,7 +6,7 @@
 #include "../run/strides.h"
 #include "compile.h"
 
-/* Only the copy that comes last is read from outside. */
+/* Only the copy that comes last is read from outside, or none. */
 bool reel__is_ring(const reel__compiler *c, const reel__item *item)
 {
     const reel__loop *loop = &c->p->loops[c->loop];
@@ -15,7 +15,8 @@ bool reel__is_ring(const reel__compiler *c, const reel__item *item)
             return false;
         }
     }
-    return item->lead < 4 && reel__is_in_all_copies(loop, item);
+    return item->lead < 4 &&
+           (reel__is_in_all_copies(loop, item) || (item->ranges == NULL && item->begin == 0));
 }
 
 /* ---- places ------------------------------------------------------------------------------------ */

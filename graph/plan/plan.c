@@ -5,8 +5,8 @@
 
 #include "plan.h"
 
-/* Those without a subject in the loops' bodies act where they are asked for: fuse in compile.c,
- * cache in cache.c. */
+/* Those without a subject in the loops' bodies act where they are asked for: fuse in compile.c and,
+ * beside the loops, in run/chain.c; cache in cache.c. */
 static bool act_elsewhere(reel__plan *p)
 {
     (void)p;
@@ -18,10 +18,10 @@ static const struct {
     reel__pass run;
 } passes[] = {
     { "roll", reel__roll },        { "simplify", reel__pass_simplify },
-    { "merge", reel__pass_merge }, { "split", reel__pass_split },
-    { "place", reel__pass_place }, { "hoist", reel__pass_hoist },
-    { "sink", reel__pass_sink },   { "fuse", act_elsewhere },
-    { "cache", act_elsewhere },
+    { "carry", reel__pass_carry }, { "merge", reel__pass_merge },
+    { "split", reel__pass_split }, { "place", reel__pass_place },
+    { "hoist", reel__pass_hoist }, { "sink", reel__pass_sink },
+    { "fuse", act_elsewhere },     { "cache", act_elsewhere },
 };
 
 #define PASSES (sizeof passes / sizeof passes[0])

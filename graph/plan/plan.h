@@ -228,6 +228,11 @@ bool reel__can_stack(const reel__plan *, uint32_t loop, const reel__item *reader
  * without the axis of steps. */
 reel_var reel__stack_range(reel__plan *, uint32_t loop, uint32_t item, int64_t first,
                            int64_t count);
+/* A view of all elements in their order. */
+bool reel__is_reshape(const reel__plan *, const reel__item *);
+/* What slots first and last of a loop read lies in a stack, or along axis 0 of a node. */
+bool reel__reads_stack(const reel__plan *, uint32_t loop, const reel__source *, int64_t first,
+                       int64_t last);
 /* Slots [first, first + count) of an item's stack; count 0: copy `first` alone, without the axis
  * of steps. */
 typedef struct {
@@ -239,6 +244,7 @@ typedef struct {
 /* ---- the passes ------------------------------------------------------------------------------ */
 
 bool reel__pass_simplify(reel__plan *);
+bool reel__pass_carry(reel__plan *);
 bool reel__pass_merge(reel__plan *);
 bool reel__pass_split(reel__plan *);
 bool reel__pass_sink(reel__plan *);

@@ -84,16 +84,14 @@ static reel_var part(reel__plan *p, uint32_t loop, uint32_t number, int64_t firs
 
 /* ---- views that only name the axes otherwise --------------------------------------------------- */
 
-static bool is_reshape(const reel__plan *p, uint32_t loop, const reel__item *item)
+bool reel__is_reshape(const reel__plan *p, const reel__item *item)
 {
     const reel__node *node = reel__template(p, item);
-    if (node->op->view == NULL || item->varies || !reel__is_own(&item->in[0], loop) ||
-        item->lead > 0) {
+    if (node->op->view == NULL || item->varies || item->gone) {
         return false;
     }
     const reel__shape_entry *y = reel__shape_at(p->t, node->shape);
-    const reel__shape_entry *x =
-        reel__shape_entry_of(p->t, reel__item_at(p, loop, item->in[0].item)->node);
+    const reel__shape_entry *x = reel__shape_entry_of(p->t, reel__inputs_of(p->t, node)[0]);
     int64_t offset, stride[REEL_MAX_RANK];
     return x->size == y->size &&
            node->op->view(node->attributes, &x->shape, x->stride, &y->shape, &offset, stride) &&
@@ -111,29 +109,6 @@ static reel_var cut(reel_var v, int64_t begin, int64_t count)
 static int64_t first_slot(const reel__loop *loop, const reel__item *item)
 {
     return loop->reversed ? loop->steps - item->end : item->begin;
-}
-
-reel_var reel__stack_range(reel__plan *p, uint32_t loop, uint32_t number, int64_t first,
-                           int64_t count)
-{
-    reel_tape *t = p->t;
-    const reel__item *item = reel__item_at(p, loop, number);
-    if (item->lifted != REEL__NONE) {
-        int64_t begin = first - first_slot(&p->loops[loop], item);
-        reel_var all = reel__handle(t, item->lifted);
-        return count ? cut(all, begin, count) : reel_at(all, begin);
-    }
-    reel_shape shape = reel__item_shape(p, item);
-    if (is_reshape(p, loop, item)) {
-        reel_var all = reel__stack_range(p, loop, item->in[0].item, first, count);
-        return reel_reshape(all, count ? in_front(count, shape) : shape);
-    }
-    if (item->joined != REEL__NONE) {
-        int64_t column = item->column;
-        reel_var all = reel__stack_range(p, loop, item->joined, first, count);
-        return reel_slice(all, -1, column, column + shape.dim[shape.rank - 1]);
-    }
-    return part(p, loop, number, first, count);
 }
 
 /* The slot that the loop's slot `slot` reads, and how it changes from slot to slot. */
@@ -163,12 +138,61 @@ static bool is_in_stack(const reel__plan *p, const reel__source *s, int64_t slot
     return e < item->end && e >= (whole ? -(int64_t)item->lead : item->begin);
 }
 
+bool reel__reads_stack(const reel__plan *p, uint32_t loop, const reel__source *s, int64_t first,
+                       int64_t last)
+{
+    int64_t slope;
+    return (s->kind == REEL__SLICE || s->kind == REEL__ITEM) &&
+           is_in_stack(p, s, read_slot(p, loop, s, first, &slope)) &&
+           is_in_stack(p, s, read_slot(p, loop, s, last, &slope));
+}
+
+/* Slots of a reshape are those of what it looks at, from slot *at on. */
+static bool find_beneath(const reel__plan *p, uint32_t loop, const reel__item *item, int64_t first,
+                         int64_t count, int64_t *at)
+{
+    int64_t slope, last = first + (count ? count : 1) - 1;
+    if (item->lead > 0 || !reel__is_reshape(p, item) ||
+        !reel__reads_stack(p, loop, item->in, first, last)) {
+        return false;
+    }
+    *at = read_slot(p, loop, item->in, first, &slope);
+    return last == first || slope == 1;
+}
+
+reel_var reel__stack_range(reel__plan *p, uint32_t loop, uint32_t number, int64_t first,
+                           int64_t count)
+{
+    reel_tape *t = p->t;
+    const reel__item *item = reel__item_at(p, loop, number);
+    if (item->lifted != REEL__NONE) {
+        int64_t begin = first - first_slot(&p->loops[loop], item);
+        reel_var all = reel__handle(t, item->lifted);
+        return count ? cut(all, begin, count) : reel_at(all, begin);
+    }
+    reel_shape shape = reel__item_shape(p, item);
+    int64_t at;
+    if (find_beneath(p, loop, item, first, count, &at)) {
+        reel__source s = item->in[0];
+        reel_var all = s.kind == REEL__ITEM ? reel__stack_range(p, s.loop, s.item, at, count)
+                       : count              ? cut(reel__handle(t, s.node), at, count)
+                                            : reel_at(reel__handle(t, s.node), at);
+        return reel_reshape(all, count ? in_front(count, shape) : shape);
+    }
+    if (item->joined != REEL__NONE) {
+        int64_t column = item->column;
+        reel_var all = reel__stack_range(p, loop, item->joined, first, count);
+        return reel_slice(all, -1, column, column + shape.dim[shape.rank - 1]);
+    }
+    return part(p, loop, number, first, count);
+}
+
 /* Of what is stacked in its place: a reshape is one of the stack of what it looks at. */
-static int highest_rank(const reel__plan *p, uint32_t loop, const reel__item *item)
+static int highest_rank(const reel__plan *p, const reel__item *item)
 {
     int rank = reel__item_shape(p, item).rank;
-    while (is_reshape(p, loop, item)) {
-        item = reel__item_at(p, loop, item->in[0].item);
+    while (item->lead == 0 && reel__is_reshape(p, item) && item->in[0].kind == REEL__ITEM) {
+        item = reel__item_at(p, item->in[0].loop, item->in[0].item);
         int below = reel__item_shape(p, item).rank;
         rank = below > rank ? below : rank;
     }
@@ -185,7 +209,7 @@ bool reel__can_stack(const reel__plan *p, uint32_t loop, const reel__item *reade
         return false;
     }
     if (s->kind == REEL__ITEM &&
-        highest_rank(p, s->loop, reel__item_at(p, s->loop, s->item)) == REEL_MAX_RANK) {
+        highest_rank(p, reel__item_at(p, s->loop, s->item)) == REEL_MAX_RANK) {
         return false;
     }
     int64_t slope, from = first_slot(&p->loops[loop], reader);

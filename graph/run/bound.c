@@ -324,14 +324,15 @@ static void run_gemm(const thread_run *r, const bound_instruction *bound, stretc
     const reel__instruction *n = bound->n;
     const reel__weight *w = &r->g->weight[n->weight];
     int64_t element = (int64_t)r->b->element;
-    reel__gemm_call g = { .m = n->rowed ? s.rows : n->y.shape.dim[0],
+    int last = n->y.shape.rank - 1;
+    reel__gemm_call g = { .m = (n->rowed ? s.rows : n->y.shape.dim[0]) * reel__inner_rows(n),
                           .n = w->n,
                           .k = w->k,
                           .a = at(&bound->x[0], s.copy, s.row, 0),
                           .b = r->b->weight[n->weight],
                           .c = at(&bound->y, s.copy, s.row, 0),
-                          .lda = n->x[0].place.stride[0],
-                          .ldc = n->y.place.stride[0],
+                          .lda = n->x[0].place.stride[last - 1],
+                          .ldc = n->y.place.stride[last - 1],
                           .accumulate = n->accumulate };
     if (w->n == 0 || g.m == 0) {
         return;

@@ -28,9 +28,8 @@ static bool is_expression(const reel__node *node)
 static bool may_wait(const reel__execution *e, uint32_t index, uint32_t reader)
 {
     return e->uses[index] == 1 && reel__is_scheduled(e, index) && e->chained[index].at &&
-           e->chained[reader].at - e->chained[index].at <= FARTHEST &&
-           e->placed[index].join == 0 && e->into[index] == 0 &&
-           reel__value_at(e->t, index)->buffer == NULL;
+           e->chained[reader].at - e->chained[index].at <= FARTHEST && e->placed[index].join == 0 &&
+           e->into[index] == 0 && reel__value_at(e->t, index)->buffer == NULL;
 }
 
 /* A kernel may add one of its terms to where the other lies: see node.c. */
@@ -48,8 +47,7 @@ static bool is_built_in_place(const reel__execution *e, uint32_t index)
 static bool expression_may_wait(const reel__execution *e, uint32_t index, uint32_t reader)
 {
     const reel__node *node = reel__node_at(e->t, index);
-    return is_expression(node) &&
-           reel__shape_at(e->t, node->shape)->size >= FEWEST_ELEMENTS &&
+    return is_expression(node) && reel__shape_at(e->t, node->shape)->size >= FEWEST_ELEMENTS &&
            may_wait(e, index, reader) && !is_built_in_place(e, index);
 }
 
@@ -62,8 +60,7 @@ static void join_inputs(const reel__execution *e, uint32_t index)
         uint32_t in = reel__input_of(e, node, i);
         reel__chained *x = &e->chained[in];
         if (reel__node_at(e->t, in)->shape == node->shape && expression_may_wait(e, in, index) &&
-            steps + x->steps <= REEL__MOST_STEPS &&
-            leaves - 1 + x->leaves <= REEL__WALK_INPUTS) {
+            steps + x->steps <= REEL__MOST_STEPS && leaves - 1 + x->leaves <= REEL__WALK_INPUTS) {
             x->waits = true;
             steps += x->steps;
             leaves += x->leaves - 1u;
@@ -147,8 +144,7 @@ static void find_wavefronts(reel__execution *e, const reel__layout *plan, size_t
 void reel__find_chains(reel__execution *e)
 {
     const reel__layout *plan = e->options.replay ? NULL : e->t->plan;
-    if (e->retain || e->options.check_finite || e->options.replay ||
-        !reel__fusing_is_on(e->t)) {
+    if (e->retain || e->options.check_finite || e->options.replay || !reel__fusing_is_on(e->t)) {
         return;
     }
     if (plan == NULL) {

@@ -66,6 +66,7 @@ static void run_range(const job *j, int64_t begin, int64_t end, char *y)
     _Alignas(64) char tiles[REEL__WALK_INPUTS][TILE_BYTES];
     const void *x[REEL__WALK_INPUTS];
     const void *filled[REEL__WALK_INPUTS] = { 0 };
+    int64_t length[REEL__WALK_INPUTS] = { 0 };
     int64_t tile = TILE_BYTES / (int64_t)j->element;
     int inner = j->walk.rank - 1;
     bool by_row = j->walk.dim[inner] >= LONG_ROW;
@@ -84,10 +85,11 @@ static void run_range(const job *j, int64_t begin, int64_t end, char *y)
             } else if (by_row && stride == 1) {
                 x[k] = at;
             } else if (by_row && stride == 0) {
-                if (filled[k] !=
-                    at) { /* the whole tile once: later rows of the same number need nothing */
-                    reel__gather_run(at, 0, tile, j->element, tiles[k]);
+                if (filled[k] != at ||
+                    length[k] < n) { /* later rows of the same number need nothing */
+                    reel__gather_run(at, 0, n, j->element, tiles[k]);
                     filled[k] = at;
+                    length[k] = n;
                 }
                 x[k] = tiles[k];
             } else {

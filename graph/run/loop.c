@@ -307,7 +307,9 @@ static bool has_large_product(const reel__loop_run *r)
         const reel__instruction *n = &r->g->instruction[i];
         if (n->kind == REEL__GEMM) {
             const reel__weight *w = &r->g->weight[n->weight];
-            reel__gemm_call call = { .m = n->y.shape.dim[0], .n = w->n, .k = w->k };
+            reel__gemm_call call = { .m = n->y.shape.dim[0] * reel__inner_rows(n),
+                                     .n = w->n,
+                                     .k = w->k };
             if (reel__areas_of(kind, &call, r->e->t->threads) > 1) {
                 return true;
             }

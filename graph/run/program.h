@@ -89,6 +89,16 @@ typedef struct {
     reel__operand y, *x;
 } reel__instruction;
 
+/* Of a product: rows of the factor that lie within one row of the batch. */
+static inline int64_t reel__inner_rows(const reel__instruction *n)
+{
+    int64_t rows = 1;
+    for (int axis = 1; axis < n->y.shape.rank - 1; axis++) {
+        rows *= n->y.shape.dim[axis];
+    }
+    return rows;
+}
+
 typedef struct {
     uint32_t first, count;
     int64_t block; /* rows at a time; 0: all */

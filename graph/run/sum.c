@@ -356,8 +356,8 @@ static void TYPED(sum_in_parts)(const sum_source *x, REAL *y, const sum_plan *pl
     }
 }
 
-static void TYPED(sum_any)(const sum_source *x, REAL *y, reel__axis_layout layout,
-                           bool accumulate, int threads, double *scratch)
+static void TYPED(sum_any)(const sum_source *x, REAL *y, reel__axis_layout layout, bool accumulate,
+                           int threads, double *scratch)
 {
     sum_plan plan = make_plan(layout);
     if (plan.parts > 1) {
