@@ -1,7 +1,7 @@
 /* step.c: times one training step of a recurrent layer: forward, mean of squares over all
- * outputs, gradients of weights, bias and input.
+ * outputs, or of the last one, gradients of weights, bias and input.
  *
- *     step CELL STEPS BATCH INPUT HIDDEN THREADS SECONDS [f64] [limit=BYTES]
+ *     step CELL STEPS BATCH INPUT HIDDEN THREADS SECONDS [f64] [last] [limit=BYTES]
  *
  * CELL is a name of cells.c. Prints one line of JSON, the loss and the gradients' norms in it:
  * bench/run.py compares them with the peers', as it does the times.
@@ -16,6 +16,7 @@
 typedef struct {
     bench_model model;
     reel_var x;
+    bool last;
     double loss;
     size_t recorded; /* nodes, before the backward pass, which may be known from the step before */
 } training;
@@ -25,7 +26,9 @@ static void train_step(void *self)
     training *r = self;
     reel_rewind(r->model.tape);
     reel_zero_grad(r->model.tape);
-    reel_var loss = reel_mean_all(reel_square(bench_cell_run(&r->model, r->x)));
+    reel_var outputs = bench_cell_run(&r->model, r->x);
+    outputs = r->last ? reel_at(outputs, reel_shape_of(outputs).dim[0] - 1) : outputs;
+    reel_var loss = reel_mean_all(reel_square(outputs));
     r->recorded = reel_node_count(r->model.tape);
     reel_backward(loss);
     r->loss = reel_item(loss);
@@ -72,7 +75,8 @@ int main(int count, char **argument)
     reel_tape *t = reel_tape_new((reel_tape_options){ .threads = a.threads,
                                                       .dtype = a.f64 ? REEL_F64 : REEL_F32,
                                                       .memory_limit = a.memory_limit });
-    training r = { .model = { .tape = t, .batch = a.batch, .in = a.in, .hidden = a.hidden } };
+    training r = { .model = { .tape = t, .batch = a.batch, .in = a.in, .hidden = a.hidden },
+                   .last = a.last };
     if (t == NULL || !bench_cell_make(a.cell, &r.model)) {
         return 2;
     }

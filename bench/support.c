@@ -15,6 +15,8 @@ static bool parse_option(bench_arguments *a, const char *option)
 {
     if (strcmp(option, "f64") == 0) {
         a->f64 = true;
+    } else if (strcmp(option, "last") == 0) {
+        a->last = true;
         return true;
     }
     return sscanf(option, "limit=%zu", &a->memory_limit) == 1;
@@ -41,7 +43,7 @@ bench_arguments bench_parse(int count, char **argument)
     if (!fine) {
         fprintf(stderr,
                 "usage: %s CELL STEPS BATCH INPUT HIDDEN THREADS SECONDS"
-                " [f64] [limit=BYTES]\n",
+                " [f64] [last] [limit=BYTES]\n",
                 argument[0]);
         exit(2);
     }

@@ -16,6 +16,7 @@ typedef struct {
     int threads;
     double seconds;
     bool f64;            /* option f64 */
+    bool last;           /* option last */
     size_t memory_limit; /* option limit=BYTES; 0: none */
 } bench_arguments;
 

@@ -365,6 +365,27 @@ STRUCTURE = {"both directions": "bidirectional", "two layers": "two-layers", "le
              "variational dropout": "variational"}
 
 
+LIBRARY_CELLS = ("peephole-lstm", "projected-lstm", "norm-lstm", "norm-gru", "coupled-lstm", "multiplicative-lstm",
+                 "phased-lstm", "slstm", "mlstm", "mgu", "indrnn", "clockwork", "conv-lstm", "tree-lstm", "sru", "qrnn",
+                 "mingru", "minlstm", "lru")
+
+
+def library_cells(bench, threads):
+    """The cells of layers/cells.h beside the same equations in PyTorch's eager mode."""
+    section = Section(f"the library's cells, T,B,I,H = {name_of(MIDDLE, threads)}",
+                      ["cell", "reel, ms (spread)", "GF/s of its products", "PyTorch eager"])
+    figures = {}
+    for cell in LIBRARY_CELLS:
+        r = bench.compare({"reel": ("step", cell), "eager": ("torch", cell)}, MIDDLE, threads)
+        if "reel" not in r:
+            continue
+        rate = r["reel"].answer["gflop"] * 1e3 / r["reel"].ms
+        section.rows.append([cell, milliseconds(r, "reel"), number(rate), times(r, "eager", "reel")])
+        if "eager" in r:
+            figures[cell] = r["eager"].ms / r["reel"].ms
+    return section, verdict(10, "the library's cells ≥ 3× PyTorch eager", figures, 3)
+
+
 def structure(bench, plan):
     section = Section(f"around an LSTM, T,B,I,H = {name_of(MIDDLE)}, one thread",
                       ["what", "ms (spread)", "of what its products predict"])
@@ -384,16 +405,18 @@ def structure(bench, plan):
     for title, found in (("CTC, forward and backward", ctc), ("beam search", beam)):
         sequences.rows.append([title, milliseconds(found, "reel"), times(found, "PyTorch", "reel")])
 
+    cells, cells_verdict = library_cells(bench, max(plan.threads))
+
     def faster(found):
         return {"": found["PyTorch"].ms / found["reel"].ms} if len(found) == 2 else {}
 
-    return [section, sequences], [
+    return [section, sequences, cells], [
         verdict(10, "layer norm on the gates ≤ 1.4× the plain cell",
                 {"": costs["layer norm"]} if "layer norm" in costs else {}, 1.4, False),
         verdict(10, "structure ≤ 1.15× of what its products predict",
                 {k: costs[k] for k in STRUCTURE if k in costs}, 1.15, False),
         verdict(10, "CTC within 1.5× of PyTorch's time", {k: 1 / v for k, v in faster(ctc).items()}, 1.5, False),
-        verdict(10, "a beam of 8 ≥ 5× a loop in PyTorch", faster(beam), 5)]
+        verdict(10, "a beam of 8 ≥ 5× a loop in PyTorch", faster(beam), 5), cells_verdict]
 
 
 # ---- without a target ------------------------------------------------------------------------------
@@ -406,13 +429,17 @@ def others(bench, plan):
         words = ["step", cell, 64, 16, 64, 64, 1, 0]
         seconds = sorted(bench.ask_fresh(who, words, 1)[1] for _ in range(min(3, bench.rounds)))
         start.rows.append([label, f"{seconds[len(seconds) // 2]:.3f}"])
+    fading = Section("many to one: a plain RNN of 400,32,28,64 whose loss looks at the last step alone, one thread",
+                     ["reel, ms (spread)", "nn.RNN"])
+    r = bench.compare({"reel": ("step", "rnn", "last"), "nn.RNN": ("torch", "nn.RNN", "last")}, (400, 32, 28, 64), 1)
+    fading.rows.append([milliseconds(r, "reel"), times(r, "nn.RNN", "reel")])
     infer = Section("inference of an LSTM, one thread", ["what", "reel, ms (spread)", "ONNX Runtime", "PyTorch"])
     contenders = {"reel": ("infer", "lstm"), "ONNX": ("onnx", "lstm"), "PyTorch": ("torch", "nn.LSTM")}
     for title, row in (("one step, state carried over, H 256", (1, 1, 256, 256)),
                        ("100 steps, B 1", (100, 1, 256, 256)), ("100 steps, B 32", MIDDLE)):
         r = bench.compare(contenders, row, 1, task="infer")
         infer.rows.append([title, milliseconds(r, "reel"), times(r, "ONNX", "reel"), times(r, "PyTorch", "reel")])
-    return [start, infer], []
+    return [start, fading, infer], []
 
 
 TARGETS = {1: layers, 2: limit, 3: custom, 4: overhead, 5: memory, 6: model, 7: double, 8: others, 9: program,

@@ -33,9 +33,10 @@ def vendor_layer(name, inputs, hidden):
 
 
 class Training:
-    """forward, mean of squares of all outputs, gradients of weights, bias and input"""
+    """forward, mean of squares of all outputs, or of the last one, gradients of weights, bias and input"""
 
-    def __init__(self, name, row):
+    def __init__(self, name, row, last=False):
+        self.last = last
         steps, batch, inputs, hidden = row
         self.x = tensors({"x": (steps, batch, inputs)}, hidden)["x"].requires_grad_()
         if name in VENDOR:
@@ -59,7 +60,8 @@ class Training:
     def __call__(self):
         for leaf in (self.x, *self.leaves):
             leaf.grad = None
-        loss = self.forward(self.x).square().mean()
+        outputs = self.forward(self.x)
+        loss = (outputs[-1] if self.last else outputs).square().mean()
         loss.backward()
         self.loss = loss.item()
 
@@ -76,7 +78,7 @@ training = functools.lru_cache(maxsize=16)(Training)
 def step(words):
     name, row, threads, seconds = common.numbers(words)
     torch.set_num_threads(threads)
-    run = training(name, row)
+    run = training(name, row, "last" in words)
     return common.measure(run, seconds) | run.norms() | {"version": torch.__version__}
 
 
