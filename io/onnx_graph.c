@@ -209,6 +209,11 @@ const char *reel__onnx_ints(reel__onnx_graph *g, int n, const int64_t values[])
     return own_tensor(g, "ints", REEL__ONNX_INT64, &(reel_shape){ 1, { n } }, values);
 }
 
+const char *reel__onnx_int(reel__onnx_graph *g, int64_t value)
+{
+    return own_tensor(g, "int", REEL__ONNX_INT64, &(reel_shape){ 0 }, &value);
+}
+
 int32_t reel__onnx_real_type(const reel_tape *t)
 {
     return t->options.dtype == REEL_F64 ? REEL__ONNX_DOUBLE : REEL__ONNX_FLOAT;

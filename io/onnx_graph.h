@@ -53,6 +53,7 @@ void reel__onnx_set_texts(reel__onnx_graph *, const char *name, int n, const cha
 const char *reel__onnx_tensor(reel__onnx_graph *, const char *name, int32_t type,
                               const reel_shape *, const void *data);
 const char *reel__onnx_ints(reel__onnx_graph *, int n, const int64_t[]); /* int64 [n] */
+const char *reel__onnx_int(reel__onnx_graph *, int64_t);                 /* an int64 scalar */
 const char *reel__onnx_number(reel__onnx_graph *, double); /* a scalar of the tape's type */
 const char *reel__onnx_filled(reel__onnx_graph *, const reel_shape *, double);
 

@@ -5,8 +5,7 @@
  *     onnx_models stacks DIR COUNT SEED  stacks of cells as the operators RNN, LSTM and GRU
  *     onnx_models run MODEL.onnx       imports a model, runs it on MODEL.in, prints the outputs
  *
- * Beside each exported NAME.onnx lie NAME.in and NAME.out: one tensor a line, as name, f or i,
- * rank, dimensions, numbers. */
+ * support/onnx_case.h has the format. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,50 +14,8 @@
 #include "io/onnx.h"
 #include "layers/layers.h"
 #include "ops/ops.h"
+#include "support/onnx_case.h"
 #include "support/sample.h"
-
-/* ---- tensors as lines of text ---------------------------------------------------------------- */
-
-static void print_head(FILE *out, const char *name, bool index, reel_shape shape)
-{
-    fprintf(out, "%s %c %d", name, index ? 'i' : 'f', shape.rank);
-    for (int i = 0; i < shape.rank; i++) {
-        fprintf(out, " %" PRId64, shape.dim[i]);
-    }
-}
-
-static void print_tensor(FILE *out, const char *name, reel_var v)
-{
-    size_t n = (size_t)reel_shape_size(reel_shape_of(v));
-    double *numbers = malloc((n + 1) * sizeof *numbers);
-    int32_t *indices = malloc((n + 1) * sizeof *indices);
-    bool index = reel_is_index(v);
-    print_head(out, name, index, reel_shape_of(v));
-    if (index) {
-        reel_read_indices(v, indices, n);
-    } else {
-        reel_read_f64(v, numbers, n);
-    }
-    for (size_t i = 0; i < n; i++) {
-        fprintf(out, index ? " %.0f" : " %.9g", index ? (double)indices[i] : numbers[i]);
-    }
-    fprintf(out, "\n");
-    free(numbers);
-    free(indices);
-}
-
-static FILE *open_beside(const char *directory, const char *name, const char *ending,
-                         const char *mode)
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s%s", directory, name, ending);
-    FILE *file = fopen(path, mode);
-    if (file == NULL) {
-        perror(path);
-        exit(1);
-    }
-    return file;
-}
 
 static bool check(reel_tape *t, const char *what)
 {
@@ -67,32 +24,6 @@ static bool check(reel_tape *t, const char *what)
         return false;
     }
     return true;
-}
-
-#define MOST 8
-static const char *const input_names[MOST] = { "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7" };
-static const char *const output_names[MOST] = { "y0", "y1", "y2", "y3", "y4", "y5", "y6", "y7" };
-
-static void write_case(const char *directory, const char *name, reel_tape *t, int inputs,
-                       const reel_var x[], int outputs, const reel_var y[])
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s.onnx", directory, name);
-    reel_onnx_export(t, inputs, x, input_names, outputs, y, path,
-                     (reel_onnx_options){ .output_names = output_names });
-    FILE *in = open_beside(directory, name, ".in", "w");
-    for (int i = 0; i < inputs; i++) {
-        print_tensor(in, input_names[i], x[i]);
-    }
-    fclose(in);
-    FILE *out = open_beside(directory, name, ".out", "w");
-    for (int i = 0; i < outputs; i++) {
-        print_tensor(out, output_names[i], y[i]);
-    }
-    fclose(out);
-    if (check(t, name)) {
-        printf("%s\n", name);
-    }
 }
 
 /* ---- samples --------------------------------------------------------------------------------- */
@@ -109,7 +40,7 @@ static void write_sample(const char *directory, const reel_op *op, const reel_sa
                                 : reel_record_on(t, op, sample->attributes);
     char name[128];
     snprintf(name, sizeof name, "%s_%d", op->name, number);
-    write_case(directory, name, t, sample->inputs, x, 1, &y);
+    onnx_case_write(directory, name, sample->inputs, x, 1, &y, (reel_onnx_options){ 0 });
     reel_tape_free(t);
 }
 
@@ -191,7 +122,7 @@ static void draw_model(const char *directory, int number)
     reel_gradients(y[1], 2, with, y + 2);
     char name[32];
     snprintf(name, sizeof name, "model_%d", number);
-    write_case(directory, name, t, 2, x, 4, y);
+    onnx_case_write(directory, name, 2, x, 4, y, (reel_onnx_options){ 0 });
     reel_tape_free(t);
 }
 
@@ -235,14 +166,14 @@ static bool run_model(const char *path)
     FILE *in = fopen(beside, "r");
     reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
     reel_onnx *model = reel_onnx_load(t, path, (reel_onnx_load_options){ 0 });
-    reel_var x[MOST], y[MOST];
+    reel_var x[MOST_PORTS], y[MOST_PORTS];
     int inputs = reel_onnx_input_count(model), outputs = reel_onnx_output_count(model);
-    for (int i = 0; in && i < inputs && i < MOST; i++) {
+    for (int i = 0; in && i < inputs && i < MOST_PORTS; i++) {
         x[i] = read_tensor(t, in, reel_onnx_input_name(model, i));
     }
     reel_onnx_run(model, inputs, x, outputs, y);
     for (int i = 0; reel_tape_status(t) == REEL_OK && i < outputs; i++) {
-        print_tensor(stdout, reel_onnx_output_name(model, i), y[i]);
+        onnx_case_print(stdout, reel_onnx_output_name(model, i), y[i]);
     }
     bool fine = check(t, path);
     reel_onnx_free(model);
@@ -337,12 +268,12 @@ static void draw_stack(const char *directory, int number)
     snprintf(name, sizeof name, "stack_%d", number);
     snprintf(path, sizeof path, "%s/%s.onnx", directory, name);
     reel_onnx_export_layers(t, s.n, s.layer, "out", path);
-    FILE *file = open_beside(directory, name, ".in", "w");
-    print_tensor(file, "x", x);
-    print_tensor(file, "lengths", reel_indices(t, REEL_SHAPE(batch), lengths));
+    FILE *file = onnx_case_open(directory, name, ".in", "w");
+    onnx_case_print(file, "x", x);
+    onnx_case_print(file, "lengths", reel_indices(t, REEL_SHAPE(batch), lengths));
     fclose(file);
-    file = open_beside(directory, name, ".out", "w");
-    print_tensor(file, "y", reel_apply(s.out, h));
+    file = onnx_case_open(directory, name, ".out", "w");
+    onnx_case_print(file, "y", reel_apply(s.out, h));
     fclose(file);
     if (check(t, name)) {
         printf("%s\n", name);
