@@ -34,6 +34,7 @@ bool reel__onnx_unsqueeze(reel__onnx_run *);
 bool reel__onnx_argmax(reel__onnx_run *);
 bool reel__onnx_cumsum(reel__onnx_run *);
 bool reel__onnx_gather(reel__onnx_run *);
+reel_var reel__onnx_gather_along(reel_var x, reel_var indices, int axis);
 bool reel__onnx_gather_elements(reel__onnx_run *);
 bool reel__onnx_one_hot(reel__onnx_run *);
 bool reel__onnx_reduce(reel__onnx_run *);

@@ -154,7 +154,7 @@ static bool indices_of(run *c, int input, int64_t length, reel_var *indices)
 
 /* Along another axis than the first: it is brought to the front and its place taken by the
  * indices'. */
-static reel_var gather_along(reel_var x, reel_var indices, int axis)
+reel_var reel__onnx_gather_along(reel_var x, reel_var indices, int axis)
 {
     int order[REEL_MAX_RANK], rank = rank_of(x), n = 0, added = rank_of(indices);
     order[n++] = axis;
@@ -186,8 +186,8 @@ bool reel__onnx_gather(run *c)
     if (axis < 0 || axis >= rank || !indices_of(c, 1, reel_shape_of(x).dim[axis], &indices)) {
         return reel__onnx_refuse(c, "an axis or index out of range");
     }
-    return reel__onnx_put(c, 0,
-                          axis ? gather_along(x, indices, (int)axis) : reel_gather(x, indices));
+    return reel__onnx_put(
+        c, 0, axis ? reel__onnx_gather_along(x, indices, (int)axis) : reel_gather(x, indices));
 }
 
 /* One element of each row of the last axis. */

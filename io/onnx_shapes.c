@@ -306,31 +306,59 @@ static int64_t cut(int64_t at, int64_t length, int64_t lowest, int64_t highest)
     return at < lowest ? lowest : at > highest ? highest : at;
 }
 
-static reel_var strided(reel_var x, int axis, int64_t start, int64_t end, int64_t step)
+/* Indices start, start + step, … along an axis of this length. */
+typedef struct {
+    int64_t start, step, count;
+} steps;
+
+static steps steps_along(int64_t length, int64_t start, int64_t end, int64_t step)
 {
-    int64_t length = reel_shape_of(x).dim[axis];
-    if (step == 1) {
-        start = cut(start, length, 0, length);
-        end = cut(end, length, 0, length);
-        return reel_slice(x, axis, start, end < start ? start : end);
-    }
-    start = cut(start, length, -1, length - 1);
-    end = end < -length ? -1 : cut(end, length, -1, length - 1);
-    return end > start ? (reel_var){ x.tape, 0 }
-                       : reel_flip(reel_slice(x, axis, end + 1, start + 1), axis);
+    bool forward = step > 0;
+    start = cut(start, length, forward ? 0 : -1, forward ? length : length - 1);
+    end = forward ? cut(end, length, 0, length)
+                  : (end < -length ? -1 : cut(end, length, -1, length - 1));
+    int64_t way = forward ? end - start : start - end;
+    uint64_t each = forward ? (uint64_t)step : 0 - (uint64_t)step;
+    int64_t count = way > 0 ? (int64_t)(((uint64_t)way - 1) / each) + 1 : 0;
+    return (steps){ start, step, count };
 }
 
-static bool slice_whole(run *c, int64_t start, int64_t end, int64_t step)
+static reel_var slice_var(run *c, reel_var x, int axis, steps s)
 {
-    int64_t length = reel_shape_size(c->x[0].shape);
-    start = cut(start, length, 0, length);
-    end = cut(end, length, 0, length);
-    int64_t n = end > start ? end - start : 0, *y = reel__onnx_room(c, (size_t)n * sizeof *y);
-    if (step != 1 || c->x[0].shape.rank != 1 || y == NULL) {
-        return false;
+    if (s.count == 0 || s.step == 1) {
+        return reel_slice(x, axis, s.count ? s.start : 0, s.count ? s.start + s.count : 0);
     }
-    memcpy(y, c->x[0].whole + start, (size_t)n * sizeof *y);
-    return reel__onnx_put_whole(c, REEL_SHAPE(n), y);
+    if (s.step == -1) {
+        return reel_flip(reel_slice(x, axis, s.start - s.count + 1, s.start + 1), axis);
+    }
+    int64_t *at = reel__onnx_room(c, (size_t)s.count * sizeof *at);
+    for (int64_t i = 0; at && i < s.count; i++) {
+        at[i] = s.start + i * s.step;
+    }
+    reel__onnx_value list = { .kind = REEL__ONNX_WHOLE, .shape = REEL_SHAPE(s.count), .whole = at };
+    reel__onnx_run as_input = { .model = c->model, .node = c->node, .inputs = 1, .x = &list };
+    return at ? reel__onnx_gather_along(x, reel__onnx_index(&as_input, 0), axis)
+              : (reel_var){ x.tape, 0 };
+}
+
+/* Whole numbers [outer, length, inner] → [outer, count, inner]. */
+static bool slice_whole(run *c, reel__onnx_value *x, int axis, steps s)
+{
+    int64_t outer = 1, inner = 1, length = x->shape.dim[axis];
+    for (int i = 0; i < x->shape.rank; i++) {
+        outer *= i < axis ? x->shape.dim[i] : 1;
+        inner *= i > axis ? x->shape.dim[i] : 1;
+    }
+    int64_t *y = reel__onnx_room(c, (size_t)(outer * s.count * inner) * sizeof *y), *at = y;
+    for (int64_t o = 0; y && o < outer; o++) {
+        for (int64_t i = 0; i < s.count; i++, at += inner) {
+            memcpy(at, x->whole + (o * length + s.start + i * s.step) * inner,
+                   (size_t)inner * sizeof *y);
+        }
+    }
+    x->shape.dim[axis] = s.count;
+    x->whole = y;
+    return y != NULL;
 }
 
 bool reel__onnx_slice(run *c)
@@ -339,23 +367,26 @@ bool reel__onnx_slice(run *c)
     const int64_t *starts = reel__onnx_list(c, 1, "starts", &n);
     const int64_t *ends = reel__onnx_list(c, 2, "ends", &m);
     const int64_t *axes = reel__onnx_list(c, 3, "axes", &k);
-    const int64_t *steps = reel__onnx_list(c, 4, NULL, &l);
+    const int64_t *list = reel__onnx_list(c, 4, NULL, &l);
     if (n < 0 || m != n || (k >= 0 && k != n) || (l >= 0 && l != n)) {
         return reel__onnx_refuse(c, "starts, ends, axes and steps that do not match");
     }
-    if (is_whole(c, 0)) {
-        return n == 1 && slice_whole(c, starts[0], ends[0], l < 0 ? 1 : steps[0]);
-    }
-    reel_var x = reel__onnx_var(c, 0);
-    for (int i = 0; i < n; i++) {
-        int64_t axis = axis_of(c, k < 0 ? i : axes[i], reel_shape_of(x).rank);
-        int64_t step = l < 0 ? 1 : steps[i];
-        if (axis < 0 || (step != 1 && step != -1)) {
-            return reel__onnx_refuse(c, "a step other than 1 and -1");
+    bool whole = is_whole(c, 0);
+    reel__onnx_value x = c->x[0];
+    x.var = whole ? x.var : reel__onnx_var(c, 0);
+    for (int i = 0; !c->failed && i < n; i++) {
+        reel_shape shape = whole ? x.shape : reel_shape_of(x.var);
+        int64_t axis = axis_of(c, k < 0 ? i : axes[i], shape.rank), step = l < 0 ? 1 : list[i];
+        if (axis < 0 || step == 0) {
+            return reel__onnx_refuse(c, "a step of 0");
         }
-        x = strided(x, (int)axis, starts[i], ends[i], step);
+        steps s = steps_along(shape.dim[axis], starts[i], ends[i], step);
+        if (whole && !slice_whole(c, &x, (int)axis, s)) {
+            return false;
+        }
+        x.var = whole ? x.var : slice_var(c, x.var, (int)axis, s);
     }
-    return reel__onnx_put(c, 0, x);
+    return whole ? reel__onnx_put_whole(c, x.shape, x.whole) : reel__onnx_put(c, 0, x.var);
 }
 
 bool reel__onnx_pad(run *c)

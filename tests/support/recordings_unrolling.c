@@ -154,7 +154,7 @@ const recording_row recordings_of_unrolling[] = {
     { "reel_unroll_carried", NULL, unroll_carried },
     { "reel_learned_state_rows", NULL, learned_state },
     { "reel_unroll_tokens", "reel_token_cell", unroll_tokens },
-    { "reel_watched", NULL, watched },
+    { "reel_watched", "reel_probe", watched },
     { "reel_tree_fold", "reel_tree_lstm", tree },
     { "reel_tree_node", NULL, tree_node },
     { "reel_bridge_apply", NULL, bridge },

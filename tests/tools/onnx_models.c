@@ -3,7 +3,7 @@
  *     onnx_models samples DIR          every good sample of every op, exported
  *     onnx_models draw DIR COUNT SEED  models drawn at random, some with their gradients, exported
  *     onnx_models stacks DIR COUNT SEED  stacks of cells as the operators RNN, LSTM and GRU
- *     onnx_models run MODEL.onnx       imports a model, runs it on MODEL.in, prints the outputs
+ *     onnx_models run MODEL.onnx [f64]  imports a model, runs it on MODEL.in, prints the outputs
  *
  * support/onnx_case.h has the format. */
 #include <inttypes.h>
@@ -159,12 +159,12 @@ static reel_var read_tensor(reel_tape *t, FILE *in, const char *wanted)
     exit(1);
 }
 
-static bool run_model(const char *path)
+static bool run_model(const char *path, reel_dtype dtype)
 {
     char beside[1024];
     snprintf(beside, sizeof beside, "%.*s.in", (int)(strlen(path) - strlen(".onnx")), path);
     FILE *in = fopen(beside, "r");
-    reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
+    reel_tape *t = reel_tape_new((reel_tape_options){ .dtype = dtype, .threads = 1 });
     reel_onnx *model = reel_onnx_load(t, path, (reel_onnx_load_options){ 0 });
     reel_var x[MOST_PORTS], y[MOST_PORTS];
     int inputs = reel_onnx_input_count(model), outputs = reel_onnx_output_count(model);
@@ -290,11 +290,12 @@ int main(int count, char **words)
         for (int i = 0; i < atoi(words[3]); i++) {
             (words[1][0] == 'd' ? draw_model : draw_stack)(words[2], i);
         }
-    } else if (count == 3 && strcmp(words[1], "run") == 0) {
-        return !run_model(words[2]);
+    } else if (count >= 3 && strcmp(words[1], "run") == 0) {
+        return !run_model(words[2], count > 3 ? REEL_F64 : REEL_F32);
     } else {
-        fprintf(stderr,
-                "usage: onnx_models samples DIR | draw|stacks DIR COUNT SEED | run MODEL.onnx\n");
+        fprintf(
+            stderr,
+            "usage: onnx_models samples DIR | draw|stacks DIR COUNT SEED | run MODEL.onnx [f64]\n");
         return 2;
     }
     return 0;
