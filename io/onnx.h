@@ -24,13 +24,22 @@ extern "C" {
 
 /* ---- export ---------------------------------------------------------------------------------- */
 
+typedef enum {
+    REEL_ONNX_UNROLLED, /* as recorded, step after step */
+    REEL_ONNX_SCAN      /* a loop of at least four steps that are alike becomes one Scan */
+} reel_onnx_loops;
+
 typedef struct {
     const char *graph_name;          /* NULL: "reel" */
     const char *const *output_names; /* NULL: "output_0", "output_1", … */
+    /* Loops are found as the planner finds them: by reel_unroll's steps, or in a plain C loop by
+     * its period. What differs from step to step, as in a loop that writes parts of a tensor one
+     * by one, and steps at the ends that lack something, stay unrolled. */
+    reel_onnx_loops loops;
 } reel_onnx_options;
 
 /* Writes what the outputs depend on, down to the inputs, as a model of operator set 20: one or a
- * few ONNX operators for each recorded op, loops as they were unrolled. Gradients recorded by
+ * few ONNX operators for each recorded op. Gradients recorded by
  * reel_gradients are exported like everything else. Inputs are variables that were recorded
  * (leaves, most of the time, but any will do) and become inputs of the model under their names;
  * parameters become initialisers under theirs, other leaves constants. Floating tensors have the

@@ -11,8 +11,8 @@
 void reel__onnx_begin(reel__onnx_graph *g, reel_tape *t, const char *name)
 {
     *g = (reel__onnx_graph){ .tape = t };
-    onnx__graph_proto__init(&g->graph);
-    g->graph.name = (char *)reel__onnx_text(g, "%s", name ? name : "reel");
+    onnx__graph_proto__init(&g->at.graph);
+    g->at.graph.name = (char *)reel__onnx_text(g, "%s", name ? name : "reel");
 }
 
 void reel__onnx_end(reel__onnx_graph *g)
@@ -85,7 +85,7 @@ void reel__onnx_node(reel__onnx_graph *g, const char *type, int inputs, const ch
     node->n_input = (size_t)inputs;
     node->output = copy_names(g, outputs, y);
     node->n_output = (size_t)outputs;
-    APPEND(g->graph.node, g->graph.n_node, g->nodes, node);
+    APPEND(g->at.graph.node, g->at.graph.n_node, g->at.nodes, node);
     g->last = node;
     g->attributes = 0;
 }
@@ -168,6 +168,32 @@ void reel__onnx_set_texts(reel__onnx_graph *g, const char *name, int n, const ch
     }
 }
 
+void reel__onnx_set_graph(reel__onnx_graph *g, const char *name, Onnx__GraphProto *graph)
+{
+    Onnx__AttributeProto *a = add_attribute(g, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH);
+    if (a) {
+        a->g = graph;
+    }
+}
+
+/* ---- bodies ---------------------------------------------------------------------------------- */
+
+reel__onnx_scope_graph reel__onnx_begin_body(reel__onnx_graph *g, const char *name)
+{
+    reel__onnx_scope_graph outside = g->at;
+    g->at = (reel__onnx_scope_graph){ 0 };
+    onnx__graph_proto__init(&g->at.graph);
+    g->at.graph.name = (char *)reel__onnx_text(g, "%s_%u", name, g->names++);
+    return outside;
+}
+
+Onnx__GraphProto *reel__onnx_end_body(reel__onnx_graph *g, reel__onnx_scope_graph outside)
+{
+    Onnx__GraphProto *body = copy(g, &g->at.graph, sizeof g->at.graph);
+    g->at = outside;
+    return body;
+}
+
 /* ---- initialisers ---------------------------------------------------------------------------- */
 
 static size_t bytes_of_type(int32_t type)
@@ -192,7 +218,7 @@ const char *reel__onnx_tensor(reel__onnx_graph *g, const char *name, int32_t typ
     x->data_type = type;
     x->raw_data.len = (size_t)reel_shape_size(*shape) * bytes_of_type(type);
     x->raw_data.data = (void *)data;
-    APPEND(g->graph.initializer, g->graph.n_initializer, g->initializers, x);
+    APPEND(g->at.graph.initializer, g->at.graph.n_initializer, g->at.initializers, x);
     return g->failed ? "" : x->name;
 }
 
@@ -284,13 +310,13 @@ static Onnx__ValueInfoProto *make_value(reel__onnx_graph *g, const char *name, i
 void reel__onnx_input(reel__onnx_graph *g, const char *name, int32_t type, const reel_shape *shape)
 {
     Onnx__ValueInfoProto *value = make_value(g, name, type, shape);
-    APPEND(g->graph.input, g->graph.n_input, g->inputs, value);
+    APPEND(g->at.graph.input, g->at.graph.n_input, g->at.inputs, value);
 }
 
 void reel__onnx_output(reel__onnx_graph *g, const char *name, int32_t type, const reel_shape *shape)
 {
     Onnx__ValueInfoProto *value = make_value(g, name, type, shape);
-    APPEND(g->graph.output, g->graph.n_output, g->outputs, value);
+    APPEND(g->at.graph.output, g->at.graph.n_output, g->at.outputs, value);
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
@@ -338,7 +364,7 @@ reel_status reel__onnx_write(reel__onnx_graph *g, const char *who, const char *p
     model.producer_name = (char *)"reel";
     model.opset_import = opsets;
     model.n_opset_import = 1;
-    model.graph = &g->graph;
+    model.graph = &g->at.graph;
     if (onnx__model_proto__get_packed_size(&model) > INT32_MAX) {
         reel_fail(g->tape, REEL_BAD_ARGUMENT, who, "the model exceeds the 2 GiB of an ONNX file");
         return REEL_BAD_ARGUMENT;

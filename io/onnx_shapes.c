@@ -246,26 +246,55 @@ bool reel__onnx_transpose(run *c)
     return reel__onnx_put(c, 0, reel_permute_n(x, rank, axes));
 }
 
+/* Whole numbers [outer, length, inner] each, of any lengths. */
+static bool concat_whole(run *c, int64_t axis)
+{
+    reel_shape shape = c->x[0].shape;
+    int64_t outer = 1, length = 0, inner = 1;
+    axis = axis_of(c, axis, shape.rank);
+    for (int i = 0; axis >= 0 && i < c->inputs; i++) {
+        reel_shape like = c->x[i].shape;
+        if (like.rank != shape.rank) {
+            return reel__onnx_refuse(c, "shapes that do not fit");
+        }
+        length += like.dim[axis];
+        like.dim[axis] = shape.dim[axis];
+        if (!reel_shape_equal(like, shape)) {
+            return reel__onnx_refuse(c, "shapes that do not fit");
+        }
+    }
+    for (int i = 0; axis >= 0 && i < shape.rank; i++) {
+        outer *= i < axis ? shape.dim[i] : 1;
+        inner *= i > axis ? shape.dim[i] : 1;
+    }
+    int64_t *y = axis < 0 ? NULL : reel__onnx_room(c, (size_t)(outer * length * inner) * sizeof *y);
+    int64_t *at = y;
+    for (int64_t o = 0; y && o < outer; o++) {
+        for (int i = 0; i < c->inputs; i++) {
+            size_t n = (size_t)(c->x[i].shape.dim[axis] * inner);
+            memcpy(at, c->x[i].whole + (size_t)o * n, n * sizeof *at);
+            at += n;
+        }
+    }
+    shape.dim[axis < 0 ? 0 : axis] = length;
+    return y && reel__onnx_put_whole(c, shape, y);
+}
+
 bool reel__onnx_concat(run *c)
 {
-    int64_t axis = reel__onnx_get_int(c, "axis", 0), n = 0;
-    bool whole = true;
+    int64_t axis = reel__onnx_get_int(c, "axis", 0);
+    bool whole = true, index = false;
     for (int i = 0; i < c->inputs; i++) {
         whole = whole && is_whole(c, i);
-        n += is_whole(c, i) ? reel_shape_size(c->x[i].shape) : 0;
+        index = index || (reel__onnx_has(c, i) && c->x[i].kind == REEL__ONNX_VAR &&
+                          reel_is_index(c->x[i].var));
     }
     if (whole) {
-        int64_t *y = reel__onnx_room(c, (size_t)n * sizeof *y), *at = y;
-        for (int i = 0; y && i < c->inputs; i++) {
-            size_t count = (size_t)reel_shape_size(c->x[i].shape);
-            memcpy(at, c->x[i].whole, count * sizeof *at);
-            at += count;
-        }
-        return reel__onnx_put_whole(c, REEL_SHAPE(n), y);
+        return concat_whole(c, axis);
     }
     reel_var *x = reel__onnx_room(c, (size_t)c->inputs * sizeof *x);
     for (int i = 0; x && i < c->inputs; i++) {
-        x[i] = reel__onnx_var(c, i);
+        x[i] = index ? reel__onnx_index(c, i) : reel__onnx_var(c, i);
     }
     return x && !c->failed && reel__onnx_put(c, 0, reel_concat_n((int)axis, c->inputs, x));
 }
