@@ -3,13 +3,18 @@
 
     bench/onnx_check.py [--build build/release] [--count 120] [--seed 1] [--only PART]
 
-layers: every layer, cell, output and loss, exported, one line each; examples: what the programs of
-examples/ read and differentiate, exported (needs ninja onnx_examples and ./dev data); samples: every
-sample of every op; models: networks drawn at random with loss and gradients; stacks: RNN, LSTM, GRU
-as such; imported: models drawn here, run by reel. Every file passes onnx.checker first, and comes
-back in reel. It prints the largest difference of each kind, relative to the tensor's largest number
-or 1, and every case beyond 1e-5 (f64: 1e-12). Such a case is none of reel's only where rounding the
-weights once more moves the exact outputs further than reel is off (onnx_exact.py).
+layers     every layer, cell, output and loss, exported, one line each; and with loops as Scan
+examples   what the programs of examples/ read and differentiate, exported (needs ninja onnx_examples
+           and ./dev data)
+samples    every sample of every op
+models     networks drawn at random with loss and gradients; loops: with their loops as Scan
+stacks     RNN, LSTM and GRU as such
+imported   models drawn here, run by reel
+
+Every file passes onnx.checker first, and comes back in reel. It prints the largest difference of
+each kind, relative to the tensor's largest number or 1, and every case beyond 1e-5 (f64: 1e-12).
+Such a case is none of reel's only where rounding the weights once more moves the exact outputs
+further than reel is off (onnx_exact.py).
 """
 import argparse
 import os
@@ -312,6 +317,7 @@ def functions_of_layers():
 def check_layers(build, tool):
     program = f"{build}/tests/tools/onnx_layers"
     fine = exported(tool, "layers", [program, "write", None], table=True)
+    fine &= exported(tool, "layers with loops as Scan", [program, "write", None, "scan"])
     shown = set(subprocess.run([program, "shows"], check=True, capture_output=True, text=True).stdout.split())
     public = functions_of_layers() - set(RECORD_NOTHING)
     missing = sorted(public - shown)
@@ -363,7 +369,7 @@ def main():
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--count", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", help="layers, examples, samples, models, stacks or imported")
+    parser.add_argument("--only", help="layers, examples, samples, models, loops, stacks or imported")
     options = parser.parse_args()
     print(f"onnx {onnx.__version__}, ONNX Runtime {onnxruntime.__version__}")
     tool, drawn = f"{options.build}/tests/tools/onnx_models", [str(options.count), str(options.seed)]
@@ -372,6 +378,7 @@ def main():
         "examples": lambda: check_examples(options.build, tool),
         "samples": lambda: exported(tool, "samples", [tool, "samples", None]),
         "models": lambda: exported(tool, "models", [tool, "draw", None, *drawn]),
+        "loops": lambda: exported(tool, "models with loops as Scan", [tool, "loops", None, *drawn]),
         "stacks": lambda: exported(tool, "stacks of RNN, LSTM, GRU", [tool, "stacks", None, *drawn]),
         "imported": lambda: imported(tool, "recurrent operators in reel", draw_recurrent, options.count, options.seed)
         & imported(tool, "chains of operators in reel", draw_chain, options.count, options.seed),

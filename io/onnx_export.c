@@ -215,15 +215,16 @@ reel_status reel_onnx_export(reel_tape *t, int n_inputs, const reel_var inputs[]
         return REEL_BAD_ARGUMENT;
     }
     writer w = { .input_names = names };
-    reel_status status = REEL_BAD_ARGUMENT;
-    if (reel__list_nodes(t, who, n_inputs, inputs, n_outputs, outputs, &w.list)) {
+    bool fine = reel__list_nodes(t, who, n_inputs, inputs, n_outputs, outputs, &w.list);
+    reel_status status = REEL_OK;
+    if (fine) {
         reel__onnx_begin(&w.g, t, options.graph_name);
-        status =
-            write_all(&w, n_inputs, options) ? reel__onnx_write(&w.g, who, path) : t->error.status;
+        fine = write_all(&w, n_inputs, options);
+        status = fine ? reel__onnx_write(&w.g, who, path) : REEL_OK;
         reel__onnx_end(&w.g);
     }
     reel__listing_free(&w.list);
-    return status;
+    return fine ? status : t->error.status;
 }
 #else
 reel_status reel_onnx_export(reel_tape *t, int n_inputs, const reel_var inputs[],

@@ -44,8 +44,14 @@ static void compare_with_digest(const recording_row *row, int output, const numb
     golden_free(&expected);
 }
 
-static void there_and_back(const recording_row *row, void *path)
+typedef struct {
+    char path[FILES_PATH];
+    reel_onnx_options options;
+} destination;
+
+static void there_and_back(const recording_row *row, void *self)
 {
+    const destination *to = self;
     static char names[RECORDED_MOST][8];
     const char *name[RECORDED_MOST];
     recording r = recording_begin(row);
@@ -53,10 +59,10 @@ static void there_and_back(const recording_row *row, void *path)
         snprintf(names[i], sizeof names[i], "x%d", i);
         name[i] = names[i];
     }
-    cr_assert_eq(
-        reel_onnx_export(r.t, r.inputs, r.x, name, r.outputs, r.y, path, (reel_onnx_options){ 0 }),
-        REEL_OK, "%s: %s", row->name, reel_tape_error(r.t));
-    reel_onnx *model = reel_onnx_load(r.t, path, (reel_onnx_load_options){ .prefix = "again/" });
+    cr_assert_eq(reel_onnx_export(r.t, r.inputs, r.x, name, r.outputs, r.y, to->path, to->options),
+                 REEL_OK, "%s: %s", row->name, reel_tape_error(r.t));
+    reel_onnx *model =
+        reel_onnx_load(r.t, to->path, (reel_onnx_load_options){ .prefix = "again/" });
     reel_var again[RECORDED_MOST];
     cr_assert_eq(reel_onnx_run(model, r.inputs, r.x, r.outputs, again), REEL_OK, "%s: %s",
                  row->name, reel_tape_error(r.t));
@@ -75,12 +81,22 @@ static void there_and_back(const recording_row *row, void *path)
     recording_end(&r);
 }
 
+static void each_there_and_back(reel_onnx_options options)
+{
+    destination to = { .options = options };
+    files_begin(to.path, "layer.onnx");
+    recordings_for_each(there_and_back, &to);
+    files_end(to.path);
+}
+
 Test(onnx_layers, every_layer_comes_back_the_same_and_gives_the_numbers_of_onnx_runtime)
 {
-    char path[FILES_PATH];
-    files_begin(path, "layer.onnx");
-    recordings_for_each(there_and_back, path);
-    files_end(path);
+    each_there_and_back((reel_onnx_options){ 0 });
+}
+
+Test(onnx_layers, every_layer_comes_back_the_same_with_its_loops_as_scan)
+{
+    each_there_and_back((reel_onnx_options){ .loops = REEL_ONNX_SCAN });
 }
 
 #endif

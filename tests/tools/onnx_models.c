@@ -2,6 +2,7 @@
  *
  *     onnx_models samples DIR          every good sample of every op, exported
  *     onnx_models draw DIR COUNT SEED  models drawn at random, some with their gradients, exported
+ *     onnx_models loops DIR COUNT SEED  the same with their loops as Scan
  *     onnx_models stacks DIR COUNT SEED  stacks of cells as the operators RNN, LSTM and GRU
  *     onnx_models run MODEL.onnx [f64]  imports a model, runs it on MODEL.in, prints the outputs
  *
@@ -92,15 +93,18 @@ static reel_cell draw_cell(reel_tape *t, const char *name, int64_t in, int64_t h
     }
 }
 
-static void draw_model(const char *directory, int number)
+enum { MOST_STEPS = 12 };
+
+/* Of up to so many steps. */
+static void draw_network(const char *directory, int number, int64_t most, reel_onnx_options to)
 {
     reel_tape *t = reel_tape_new((reel_tape_options){ .seed = (uint64_t)number, .threads = 1 });
-    int64_t steps = draw(1, 6), batch = draw(1, 4), in = draw(1, 6), out = draw(2, 5);
-    int32_t lengths[4], targets[24];
+    int64_t steps = draw(1, most), batch = draw(1, 4), in = draw(1, 6), out = draw(2, 5);
+    int32_t lengths[4], targets[4 * MOST_STEPS];
     for (int i = 0; i < 4; i++) {
         lengths[i] = (int32_t)draw(0, steps);
     }
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 4 * most; i++) {
         targets[i] = (int32_t)draw(0, out - 1);
     }
     reel_var x[2] = { random_input(t, REEL_SHAPE(steps, batch, in)),
@@ -122,8 +126,18 @@ static void draw_model(const char *directory, int number)
     reel_gradients(y[1], 2, with, y + 2);
     char name[32];
     snprintf(name, sizeof name, "model_%d", number);
-    onnx_case_write(directory, name, 2, x, 4, y, (reel_onnx_options){ 0 });
+    onnx_case_write(directory, name, 2, x, 4, y, to);
     reel_tape_free(t);
+}
+
+static void draw_model(const char *directory, int number)
+{
+    draw_network(directory, number, MOST_STEPS / 2, (reel_onnx_options){ 0 });
+}
+
+static void draw_loop(const char *directory, int number)
+{
+    draw_network(directory, number, MOST_STEPS, (reel_onnx_options){ .loops = REEL_ONNX_SCAN });
 }
 
 /* ---- import ---------------------------------------------------------------------------------- */
@@ -281,21 +295,37 @@ static void draw_stack(const char *directory, int number)
     reel_tape_free(t);
 }
 
+typedef void (*drawer)(const char *directory, int number);
+
+static drawer drawer_of(const char *word)
+{
+    static const struct {
+        const char *word;
+        drawer draw;
+    } all[] = { { "draw", draw_model }, { "loops", draw_loop }, { "stacks", draw_stack } };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (strcmp(all[i].word, word) == 0) {
+            return all[i].draw;
+        }
+    }
+    return NULL;
+}
+
 int main(int count, char **words)
 {
+    drawer draw_one = count == 5 ? drawer_of(words[1]) : NULL;
     if (count == 3 && strcmp(words[1], "samples") == 0) {
         write_samples(words[2]);
-    } else if (count == 5 && (strcmp(words[1], "draw") == 0 || strcmp(words[1], "stacks") == 0)) {
+    } else if (draw_one) {
         state = strtoull(words[4], NULL, 10);
         for (int i = 0; i < atoi(words[3]); i++) {
-            (words[1][0] == 'd' ? draw_model : draw_stack)(words[2], i);
+            draw_one(words[2], i);
         }
     } else if (count >= 3 && strcmp(words[1], "run") == 0) {
         return !run_model(words[2], count > 3 ? REEL_F64 : REEL_F32);
     } else {
-        fprintf(
-            stderr,
-            "usage: onnx_models samples DIR | draw|stacks DIR COUNT SEED | run MODEL.onnx [f64]\n");
+        fprintf(stderr, "usage: onnx_models samples DIR | draw|loops|stacks DIR COUNT SEED | "
+                        "run MODEL.onnx [f64]\n");
         return 2;
     }
     return 0;
