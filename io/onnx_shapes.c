@@ -29,17 +29,23 @@ static int64_t axis_of(run *c, int64_t axis, int rank)
     return found;
 }
 
+static bool put_like_input(run *c, reel_var y)
+{
+    bool fine = reel__onnx_put(c, 0, y);
+    c->y[0].truth = c->x[0].truth;
+    return fine;
+}
+
 /* The input itself, of another shape. */
 static bool put_reshaped(run *c, reel_shape shape)
 {
     if (!is_whole(c, 0)) {
-        bool fine = reel__onnx_put(c, 0, reel_reshape(reel__onnx_var(c, 0), shape));
-        c->y[0].truth = c->x[0].truth;
-        return fine;
+        return put_like_input(c, reel_reshape(reel__onnx_var(c, 0), shape));
     }
-    return reel_shape_size(shape) == reel_shape_size(c->x[0].shape)
-               ? reel__onnx_put_whole(c, shape, c->x[0].whole)
-               : reel__onnx_refuse(c, "sizes differ");
+    bool fits = reel_shape_size(shape) == reel_shape_size(c->x[0].shape);
+    bool fine = fits && reel__onnx_put_whole(c, shape, c->x[0].whole);
+    c->y[0].truth = c->x[0].truth;
+    return fine || reel__onnx_refuse(c, "sizes differ");
 }
 
 /* ---- constants ------------------------------------------------------------------------------- */
@@ -218,7 +224,7 @@ bool reel__onnx_unsqueeze(run *c)
 
 bool reel__onnx_expand(run *c)
 {
-    reel_var x = reel__onnx_var(c, 0);
+    reel_var x = reel__onnx_any(c, 0);
     reel_shape to, both;
     if (!listed_shape(c, 1, &to)) {
         return false;
@@ -226,14 +232,14 @@ bool reel__onnx_expand(run *c)
     if (!reel__shape_valid(to) || !reel_broadcast(reel_shape_of(x), to, &both)) {
         return reel__onnx_refuse(c, "a shape that does not broadcast");
     }
-    return reel__onnx_put(c, 0, reel_expand(x, both));
+    return put_like_input(c, reel_expand(x, both));
 }
 
 /* ---- axes ------------------------------------------------------------------------------------ */
 
 bool reel__onnx_transpose(run *c)
 {
-    reel_var x = reel__onnx_var(c, 0);
+    reel_var x = reel__onnx_any(c, 0);
     int rank = reel_shape_of(x).rank, axes[REEL_MAX_RANK] = { 0 }, n;
     const int64_t *perm = reel__onnx_list(c, -1, "perm", &n);
     if (n >= 0 && n != rank) {
@@ -243,7 +249,7 @@ bool reel__onnx_transpose(run *c)
         int64_t axis = n < 0 ? rank - 1 - i : perm[i];
         axes[i] = axis >= 0 && axis < rank ? (int)axis : rank;
     }
-    return reel__onnx_put(c, 0, reel_permute_n(x, rank, axes));
+    return put_like_input(c, reel_permute_n(x, rank, axes));
 }
 
 /* Whole numbers [outer, length, inner] each, of any lengths. */
@@ -301,7 +307,7 @@ bool reel__onnx_concat(run *c)
 
 bool reel__onnx_split(run *c)
 {
-    reel_var x = reel__onnx_var(c, 0);
+    reel_var x = reel__onnx_any(c, 0);
     reel_shape shape = reel_shape_of(x);
     int64_t axis = axis_of(c, reel__onnx_get_int(c, "axis", 0), shape.rank), at = 0;
     if (axis < 0) {
@@ -415,7 +421,9 @@ bool reel__onnx_slice(run *c)
         }
         x.var = whole ? x.var : slice_var(c, x.var, (int)axis, s);
     }
-    return whole ? reel__onnx_put_whole(c, x.shape, x.whole) : reel__onnx_put(c, 0, x.var);
+    bool fine = whole ? reel__onnx_put_whole(c, x.shape, x.whole) : reel__onnx_put(c, 0, x.var);
+    c->y[0].truth = c->x[0].truth;
+    return fine;
 }
 
 bool reel__onnx_pad(run *c)
