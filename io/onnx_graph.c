@@ -2,11 +2,10 @@
 #ifdef REEL_HAVE_PROTOBUF_C
 #include "onnx_graph.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
-#include "../graph/run/strides.h"
+#include "file.h"
 
 void reel__onnx_begin(reel__onnx_graph *g, reel_tape *t, const char *name)
 {
@@ -321,32 +320,56 @@ void reel__onnx_output(reel__onnx_graph *g, const char *name, int32_t type, cons
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* What the packer hands over goes to the file at once. */
+/* What the packer hands over in small pieces goes to the file in larger ones. */
 typedef struct {
     ProtobufCBuffer base;
-    FILE *file;
+    reel__replacement *file;
     bool failed;
+    size_t used;
+    uint8_t bytes[1 << 14];
 } file_buffer;
+
+static void flush(file_buffer *b)
+{
+    b->failed = b->failed || !reel__replace_write(b->file, b->bytes, b->used);
+    b->used = 0;
+}
 
 static void append_to_file(ProtobufCBuffer *base, size_t n, const uint8_t *bytes)
 {
-    file_buffer *buffer = (file_buffer *)base;
-    buffer->failed = buffer->failed || fwrite(bytes, 1, n, buffer->file) != n;
+    file_buffer *b = (file_buffer *)base;
+    if (n > sizeof b->bytes - b->used) {
+        flush(b);
+    }
+    if (n > sizeof b->bytes) {
+        b->failed = b->failed || !reel__replace_write(b->file, bytes, n);
+        return;
+    }
+    memcpy(b->bytes + b->used, bytes, n);
+    b->used += n;
 }
 
+/* The file takes the place of another one when it is complete. */
 static reel_status write_model(reel_tape *t, const char *who, const char *path,
                                const Onnx__ModelProto *model)
 {
-    file_buffer buffer = { .base = { .append = append_to_file }, .file = fopen(path, "wb") };
-    if (buffer.file) {
+    reel__failure failure = { 0 };
+    reel__replacement file;
+    file_buffer buffer = { .base = { .append = append_to_file }, .file = &file };
+    if (reel__replace_begin(&file, path, reel__allocator_or_malloc(t->options.allocator),
+                            &failure)) {
         onnx__model_proto__pack_to_buffer(model, &buffer.base);
-        buffer.failed = fclose(buffer.file) != 0 || buffer.failed;
+        flush(&buffer);
+        if (buffer.failed) {
+            reel__replace_abandon(&file);
+        } else {
+            reel__replace_end(&file, 1);
+        }
     }
-    if (buffer.file == NULL || buffer.failed) {
-        reel_fail(t, REEL_FILE_ERROR, who, "%s: %s", path, strerror(errno));
-        return REEL_FILE_ERROR;
+    if (failure.status != REEL_OK) {
+        reel_fail(t, failure.status, who, "%s: %s", path, failure.text);
     }
-    return REEL_OK;
+    return failure.status;
 }
 
 reel_status reel__onnx_write(reel__onnx_graph *g, const char *who, const char *path)

@@ -55,6 +55,14 @@ bool reel__onnx_gather_places(reel__onnx_run *);
 bool reel__onnx_scatter_nd(reel__onnx_run *);
 bool reel__onnx_scatter_elements(reel__onnx_run *);
 
+/* onnx_sequence.c */
+bool reel__onnx_concat_from_sequence(reel__onnx_run *);
+bool reel__onnx_sequence_at(reel__onnx_run *);
+bool reel__onnx_sequence_construct(reel__onnx_run *);
+bool reel__onnx_sequence_insert(reel__onnx_run *);
+bool reel__onnx_sequence_length(reel__onnx_run *);
+bool reel__onnx_split_to_sequence(reel__onnx_run *);
+
 /* onnx_shapes.c */
 bool reel__onnx_concat(reel__onnx_run *);
 bool reel__onnx_constant_node(reel__onnx_run *);

@@ -52,7 +52,8 @@ double reel__onnx_get_real(const reel__onnx_run *c, const char *name, double oth
 
 bool reel__onnx_has(const reel__onnx_run *c, int input)
 {
-    return input < c->inputs && c->x[input].kind != REEL__ONNX_ABSENT;
+    return input < c->inputs &&
+           (c->x[input].kind == REEL__ONNX_VAR || c->x[input].kind == REEL__ONNX_WHOLE);
 }
 
 bool reel__onnx_refuse(reel__onnx_run *c, const char *why)

@@ -331,13 +331,15 @@ static bool to_whole(run *c)
 static bool cast_to(run *c, int64_t to)
 {
     static const int32_t real[] = { ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
-                                    ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE };
+                                    ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE,
+                                    ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16,
+                                    ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16 };
     static const int32_t whole[] = { ONNX__TENSOR_PROTO__DATA_TYPE__INT32,
                                      ONNX__TENSOR_PROTO__DATA_TYPE__INT64 };
     if (!reel__onnx_has(c, 0)) {
         return reel__onnx_fail(c, REEL_BAD_FILE, "input 0 is missing");
     }
-    return is_any_of(to, 2, real)    ? to_real(c)
+    return is_any_of(to, 4, real)    ? to_real(c)
            : is_any_of(to, 2, whole) ? to_whole(c)
            : to == ONNX__TENSOR_PROTO__DATA_TYPE__BOOL
                ? to_truth(c)
