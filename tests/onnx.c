@@ -1,16 +1,19 @@
 /* onnx.c: models of others give ONNX Runtime's numbers, what is exported comes back the same, and
  * damaged files are refused. bench/onnx_check.py compares exports with ONNX Runtime itself. */
-#define _XOPEN_SOURCE 700 /* mkdtemp */
+#define _DEFAULT_SOURCE /* mkdtemp, setrlimit, SIGXFSZ */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "io/onnx.h"
 #include "layers/layers.h"
 #include "ops/ops.h"
+#include "support/files.h"
 #include "support/onnx_golden.h"
 #include "support/sample.h"
 
@@ -304,6 +307,41 @@ static void expect_error(reel_tape *t, reel_status found, reel_status status, co
     cr_assert_eq(found, status);
     cr_assert(strstr(reel_tape_error(t), words) != NULL, "%s", reel_tape_error(t));
     reel_tape_clear(t);
+}
+
+/* The second model is larger than a file may be. */
+Test(onnx, an_export_that_cannot_be_finished_leaves_the_file_that_was_there)
+{
+    char path[FILES_PATH];
+    files_begin(path, "model.onnx");
+    reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
+    reel_var x = reel_fill(t, REEL_SHAPE(2, 100), 1), small = reel_tanh(x);
+    reel_layer dense = reel_dense(t, "out", 100, 100, (reel_dense_options){ 0 });
+    reel_var large = reel_apply(dense, x);
+    const char *const names[] = { "x" };
+    reel_onnx_options none = { 0 };
+    cr_assert_eq(reel_onnx_export(t, 1, &x, names, 1, &small, path, none), REEL_OK);
+    size_t before, after;
+    unsigned char *whole = files_read(path, &before);
+    struct rlimit old;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 20000, old.rlim_max });
+    reel_status status = reel_onnx_export(t, 1, &x, names, 1, &large, path, none);
+    setrlimit(RLIMIT_FSIZE, &old);
+    cr_expect_eq(status, REEL_FILE_ERROR);
+    cr_expect(strstr(reel_tape_error(t), "cannot write all of it: File too large"), "%s",
+              reel_tape_error(t));
+    unsigned char *still = files_read(path, &after);
+    cr_expect(before == after && memcmp(whole, still, before) == 0);
+    cr_expect_eq(files_count(path), 1);
+    reel_tape_clear(t);
+    cr_expect_eq(reel_onnx_export(t, 1, &x, names, 1, &large, path, none), REEL_OK);
+    cr_expect_eq(files_count(path), 1);
+    free(whole);
+    free(still);
+    reel_tape_free(t);
+    files_end(path);
 }
 
 Test(onnx, an_export_that_cannot_be_says_why)
