@@ -3,7 +3,8 @@
  * The linker's --wrap gives the calls of the example, and of the library on its behalf, to the
  * functions here. A value read or differentiated is exported together with the numbers that went in
  * and came out, unless something random is part of it (a loss under dropout), or the same kind of
- * value was exported often enough. Files go to $REEL_ONNX_DIR and are named $REEL_ONNX_NAME_0, _1, … */
+ * value was exported often enough; once with its loops unrolled and once with them as Scan. Files go to
+ * $REEL_ONNX_DIR and are named $REEL_ONNX_NAME_0, _0_scan, _1, … */
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,11 +80,16 @@ static void export(reel_var v, kind *k)
         return;
     }
     k->count++;
-    snprintf(name, sizeof name, "%s_%d", getenv("REEL_ONNX_NAME"), written++);
-    onnx_case_write(getenv("REEL_ONNX_DIR"), name, inputs, x, 1, &v, (reel_onnx_options){ 0 });
+    for (int scan = 0; scan < 2; scan++) {
+        reel_onnx_options options = { .loops = scan ? REEL_ONNX_SCAN : REEL_ONNX_UNROLLED };
+        snprintf(name, sizeof name, "%s_%d%s", getenv("REEL_ONNX_NAME"), written,
+                 scan ? "_scan" : "");
+        onnx_case_write(getenv("REEL_ONNX_DIR"), name, inputs, x, 1, &v, options);
+        k->refused = reel_tape_status(v.tape) != REEL_OK;
+        reel_tape_clear(v.tape);
+    }
+    written++;
     fflush(stdout);
-    k->refused = reel_tape_status(v.tape) != REEL_OK;
-    reel_tape_clear(v.tape);
 }
 
 static void look_at(reel_var v)

@@ -1,4 +1,4 @@
-/* onnx_sequence.c: ONNX's sequences, lists of tensors that a model takes apart and puts together. */
+/* onnx_sequence.c: ONNX's sequences, lists of tensors that models take apart and put together. */
 #ifdef REEL_HAVE_PROTOBUF_C
 #include "../ops/ops.h"
 #include "onnx_nodes.h"

@@ -1,6 +1,7 @@
 /* onnx_whole.c: whole numbers and truths that never get onto the tape: what shapes, axes and masks
  * are computed from. Index tensors that are computed with, or compared, are read for that. */
 #ifdef REEL_HAVE_PROTOBUF_C
+#include <math.h>
 #include <string.h>
 
 #include "../ops/ops.h"
@@ -372,10 +373,10 @@ static bool whole_range(run *c)
     if (*step.whole == 0 || !(n < MOST_NUMBERS)) {
         return reel__onnx_refuse(c, "too many numbers");
     }
-    int64_t count = 0, *y = reel__onnx_room(c, ((size_t)(n > 0 ? n : 0) + 1) * sizeof *y);
-    for (int64_t at = *begin.whole; y && (*step.whole > 0 ? at < *end.whole : at > *end.whole);
-         at += *step.whole) {
-        y[count++] = at;
+    int64_t count = n > 0 ? (int64_t)ceil(n) : 0,
+            *y = reel__onnx_room(c, (size_t)count * sizeof *y);
+    for (int64_t i = 0; y && i < count; i++) {
+        y[i] = add(*begin.whole, mul(i, *step.whole));
     }
     return reel__onnx_put_whole(c, REEL_SHAPE(count), y);
 }

@@ -10,6 +10,8 @@
 
 typedef reel__onnx_run run;
 
+enum { MOST = 1 << 16 }; /* steps of a kernel or of padding */
+
 typedef struct {
     reel__windows windows;
     int64_t before, behind, count;
@@ -37,8 +39,8 @@ static bool read_view(run *c, reel_var x, int64_t kernel, view *v)
     if (reel_shape_of(x).rank != 3 || pads_itself(c) || reel__onnx_get_int(c, "ceil_mode", 0)) {
         return reel__onnx_refuse(c, "over other than one axis, auto_pad or ceil_mode");
     }
-    if (v->before < 0 || v->behind < 0 || v->before > INT32_MAX || v->behind > INT32_MAX) {
-        return reel__onnx_refuse(c, "pads out of range");
+    if (v->before < 0 || v->behind < 0 || v->before > MOST || v->behind > MOST || kernel > MOST) {
+        return reel__onnx_refuse(c, "pads or a kernel out of range");
     }
     return reel__windows_make(&v->windows, c->model->tape, "onnx_run", kernel, 1, options);
 }
