@@ -2,9 +2,9 @@
  *
  * The linker's --wrap gives the calls of the example, and of the library on its behalf, to the
  * functions here. A value read or differentiated is exported together with the numbers that went in
- * and came out, unless something random is part of it (a loss under dropout), or the same kind of
- * value was exported often enough; once with its loops unrolled and once with them as Scan. Files go to
- * $REEL_ONNX_DIR and are named $REEL_ONNX_NAME_0, _0_scan, _1, … */
+ * and came out, once with its loops unrolled and once with them as Scan; unless something random is
+ * part of it (a loss under dropout), or the same kind of value was exported often enough. Files go
+ * to $REEL_ONNX_DIR and are named $REEL_ONNX_NAME_0, $REEL_ONNX_NAME_0_scan, … */
 #include <stdlib.h>
 #include <string.h>
 
