@@ -24,13 +24,22 @@ extern "C" {
 
 /* ---- export ---------------------------------------------------------------------------------- */
 
+typedef enum {
+    REEL_ONNX_UNROLLED, /* as recorded, step after step */
+    REEL_ONNX_SCAN      /* a loop of at least four steps that are alike becomes one Scan */
+} reel_onnx_loops;
+
 typedef struct {
     const char *graph_name;          /* NULL: "reel" */
     const char *const *output_names; /* NULL: "output_0", "output_1", … */
+    /* Loops are found as the planner finds them: by reel_unroll's steps, or in a plain C loop by
+     * its period. What differs from step to step, as in a loop that writes parts of a tensor one
+     * by one, and steps at the ends that lack something, stay unrolled. */
+    reel_onnx_loops loops;
 } reel_onnx_options;
 
 /* Writes what the outputs depend on, down to the inputs, as a model of operator set 20: one or a
- * few ONNX operators for each recorded op, loops as they were unrolled. Gradients recorded by
+ * few ONNX operators for each recorded op. Gradients recorded by
  * reel_gradients are exported like everything else. Inputs are variables that were recorded
  * (leaves, most of the time, but any will do) and become inputs of the model under their names;
  * parameters become initialisers under theirs, other leaves constants. Floating tensors have the
@@ -72,10 +81,14 @@ typedef struct reel_onnx reel_onnx;
  * what shapes are computed from, stay outside the tape. Refused with NULL and an error: a damaged
  * file, a name used twice, an input that nothing produces, a cycle, dimensions whose product
  * overflows or that the data do not fill, data outside the model's folder, an operator that reel
- * has no form of (named with its node). Known operators: element-wise ones, MatMul, Gemm,
- * reductions, Softmax, what changes shapes, Gather, LayerNormalization, RNN, LSTM, GRU, Scan;
- * io/onnx_nodes.c has the table. reel_onnx_parse reads the same from memory; it has no folder, so
- * external data are refused. */
+ * has no form of (named with its node). Numbers may be stored as float, double, float16, bfloat16,
+ * bool or integers up to int64, raw or typed; floating ones take the tape's type.
+ *
+ * Known operators: element-wise ones and activations, MatMul, Gemm, Einsum of one or two tensors,
+ * reductions, Softmax, the normalisations, convolution and pooling over one axis, what changes
+ * shapes, repeats, gathers or scatters, sequences, RNN, LSTM, GRU, Scan, If; io/onnx_nodes.c has
+ * the table. What torch.onnx makes of recurrent networks, attention and transformers is among it.
+ * reel_onnx_parse reads the same from memory; it has no folder, so external data are refused. */
 REEL_API reel_onnx *reel_onnx_load(reel_tape *, const char *path, reel_onnx_load_options);
 REEL_API reel_onnx *reel_onnx_parse(reel_tape *, const void *bytes, size_t size,
                                     reel_onnx_load_options);
@@ -89,7 +102,9 @@ REEL_API const char *reel_onnx_output_name(const reel_onnx *, int);
 
 /* Records the model's operators on the tape, on inputs of any shapes that fit; integer inputs are
  * index tensors. Works again after each rewind. What comes out is differentiable, as all that is
- * recorded. Booleans are 1 and 0. */
+ * recorded. Booleans are 1 and 0. Where whole numbers are computed with, decide, or say where to
+ * put something, index tensors are read at the call, as lengths are in reel_unroll. A form of an
+ * operator that reel does not have is REEL_UNSUPPORTED, with its node's name. */
 REEL_API reel_status reel_onnx_run(reel_onnx *, int n_inputs, const reel_var inputs[],
                                    int n_outputs, reel_var outputs[]);
 

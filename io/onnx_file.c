@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive.h"
+
 /* ---- the file -------------------------------------------------------------------------------- */
 
 static void *fail(reel_tape *t, reel_status status, const char *who, const char *what,
@@ -131,17 +133,24 @@ Onnx__ModelProto *reel__onnx_unpack(reel_tape *t, const char *who, reel__arena *
 
 typedef struct {
     int32_t type;
-    const char *name;
+    reel_array_type array;
     size_t bytes;
-    bool real;
+    bool real, has_sign;
 } element_type;
 
 static const element_type element_types[] = {
-    { ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, "float", 4, true },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, "double", 8, true },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__INT32, "int32", 4, false },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__INT64, "int64", 8, false },
-    { ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, "bool", 1, false },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, REEL_ARRAY_F32, 4, true, true },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE, REEL_ARRAY_F64, 8, true, true },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, REEL_ARRAY_F16, 2, true, true },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16, REEL_ARRAY_BF16, 2, true, true },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__INT8, REEL_ARRAY_I8, 1, false, true },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__INT16, REEL_ARRAY_I16, 2, false, true },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__INT32, REEL_ARRAY_I32, 4, false, true },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__INT64, REEL_ARRAY_I64, 8, false, true },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__UINT8, REEL_ARRAY_U8, 1, false, false },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__UINT16, REEL_ARRAY_U16, 2, false, false },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__UINT32, REEL_ARRAY_U32, 4, false, false },
+    { ONNX__TENSOR_PROTO__DATA_TYPE__BOOL, REEL_ARRAY_BOOL, 1, false, false },
 };
 
 static const element_type *type_of(const Onnx__TensorProto *x)
@@ -247,55 +256,66 @@ static const void *read_external(reel_tape *t, const char *who, reel__arena *are
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
-/* Where the numbers lie and how wide they are; NULL and an error when their count is wrong. */
+/* A field of numbers that the file holds one by one. */
+typedef struct {
+    const void *data;
+    size_t count, width;
+} typed_field;
+
+static typed_field field_of(const Onnx__TensorProto *x, const element_type *type)
+{
+    switch (type->array) {
+    case REEL_ARRAY_F32:
+        return (typed_field){ x->float_data, x->n_float_data, 4 };
+    case REEL_ARRAY_F64:
+        return (typed_field){ x->double_data, x->n_double_data, 8 };
+    case REEL_ARRAY_I64:
+        return (typed_field){ x->int64_data, x->n_int64_data, 8 };
+    case REEL_ARRAY_U32:
+        return (typed_field){ x->uint64_data, x->n_uint64_data, 8 };
+    default: /* halves too, as their bits */
+        return (typed_field){ x->int32_data, x->n_int32_data, 4 };
+    }
+}
+
+/* As raw data would be: of wider numbers the lower bytes. */
+static const void *pack_field(reel_tape *t, reel__arena *arena, typed_field from, size_t width)
+{
+    char *packed = from.width > width ? reel__arena_take(t, arena, from.count * width + 1) : NULL;
+    for (size_t i = 0; packed && i < from.count; i++) {
+        memcpy(packed + i * width, (const char *)from.data + i * from.width, width);
+    }
+    return from.width > width ? packed : from.data;
+}
+
+/* Numbers of the type's width, one after another; NULL and an error when their count is wrong. */
 static const void *find_numbers(reel_tape *t, const char *who, reel__arena *arena,
                                 const Onnx__TensorProto *x, const char *folder,
-                                const element_type *type, size_t n, size_t *width)
+                                const element_type *type, size_t n)
 {
-    *width = type->bytes;
     if (x->has_data_location && x->data_location == ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL) {
         return read_external(t, who, arena, x, folder, n * type->bytes);
     }
-    const void *data = x->raw_data.data;
-    size_t found = x->raw_data.len / type->bytes;
-    bool whole = x->raw_data.len % type->bytes == 0;
-    if (!x->has_raw_data) {
-        bool wide = type->bytes == 8;
-        data = type->real ? (wide ? (const void *)x->double_data : x->float_data)
-               : wide     ? (const void *)x->int64_data
-                          : x->int32_data;
-        found = type->real ? (wide ? x->n_double_data : x->n_float_data)
-                : wide     ? x->n_int64_data
-                           : x->n_int32_data;
-        *width = wide ? 8 : 4;
-        whole = true;
-    }
-    if (found != n || !whole) {
+    typed_field field = field_of(x, type);
+    size_t found = x->has_raw_data ? x->raw_data.len / type->bytes : field.count;
+    if (found != n || (x->has_raw_data && x->raw_data.len % type->bytes)) {
         reel_fail(t, REEL_BAD_FILE, who, "%s: %zu numbers where its dimensions ask for %zu",
                   name_of(x), found, n);
         return NULL;
     }
+    const void *data =
+        x->has_raw_data ? x->raw_data.data : pack_field(t, arena, field, type->bytes);
     return n ? data : "";
 }
 
-static double real_at(const char *data, size_t width, size_t i)
+static int64_t whole_at(const element_type *type, const char *data, size_t i)
 {
-    float single;
-    double wide;
-    memcpy(&single, data + i * width, sizeof single);
-    memcpy(&wide, width == 8 ? data + i * width : (const char *)&(double){ 0 }, sizeof wide);
-    return width == 8 ? wide : (double)single;
-}
-
-static int64_t whole_at(const char *data, size_t width, size_t i)
-{
-    int32_t narrow = 0;
-    int64_t wide = 0;
-    if (width == 1) {
-        return data[i] != 0;
-    }
-    memcpy(width == 8 ? (void *)&wide : &narrow, data + i * width, width);
-    return width == 8 ? wide : narrow;
+    uint64_t bits = 0;
+    size_t width = type->bytes;
+    memcpy(&bits, data + i * width, width);
+    bool negative = type->has_sign && bits >> (8 * width - 1);
+    bits |= negative && width < 8 ? UINT64_MAX << (8 * width) : 0;
+    return type->array == REEL_ARRAY_BOOL ? bits != 0 : (int64_t)bits;
 }
 
 bool reel__onnx_data_of(reel_tape *t, const char *who, reel__arena *arena,
@@ -305,30 +325,27 @@ bool reel__onnx_data_of(reel_tape *t, const char *who, reel__arena *arena,
     *out = (reel__onnx_data){ 0 };
     if (type == NULL) {
         reel_fail(t, REEL_UNSUPPORTED, who,
-                  "%s: numbers of type %d, not one of float, double, "
-                  "int32, int64, bool",
+                  "%s: numbers of type %d, not one of float, double, float16, bfloat16, bool, "
+                  "int8 to int64, uint8 to uint32",
                   name_of(x), (int)x->data_type);
         return false;
     }
     if (!check_shape(t, who, x, &out->shape)) {
         return false;
     }
-    size_t n = (size_t)reel_shape_size(out->shape), width;
-    const char *data = find_numbers(t, who, arena, x, folder, type, n, &width);
-    double *real = data && type->real ? reel__arena_take(t, arena, n * 8 + 8) : NULL;
-    int64_t *whole = data && !type->real ? reel__arena_take(t, arena, n * 8 + 8) : NULL;
-    for (size_t i = 0; i < n && (real || whole); i++) {
-        if (real) {
-            real[i] = real_at(data, width, i);
-        } else {
-            whole[i] = whole_at(data, width, i);
-        }
+    size_t n = (size_t)reel_shape_size(out->shape);
+    const char *data = find_numbers(t, who, arena, x, folder, type, n);
+    void *numbers = data ? reel__arena_take(t, arena, n * 8 + 8) : NULL;
+    int64_t *whole = type->real ? NULL : numbers;
+    for (size_t i = 0; whole && i < n; i++) {
+        whole[i] = whole_at(type, data, i);
     }
-    out->real = real;
     out->whole = whole;
+    out->real = type->real ? numbers : NULL;
     out->is_real = type->real;
-    out->is_truth = type->bytes == 1;
-    return real || whole;
+    out->is_truth = type->array == REEL_ARRAY_BOOL;
+    reel_array array = { type->array, out->shape, data };
+    return numbers && (!type->real || reel_array_read_f64(array, numbers, n) == REEL_OK);
 }
 #else
 typedef int reel__no_onnx_file; /* a translation unit is never empty */

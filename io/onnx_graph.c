@@ -2,17 +2,16 @@
 #ifdef REEL_HAVE_PROTOBUF_C
 #include "onnx_graph.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
-#include "../graph/run/strides.h"
+#include "file.h"
 
 void reel__onnx_begin(reel__onnx_graph *g, reel_tape *t, const char *name)
 {
     *g = (reel__onnx_graph){ .tape = t };
-    onnx__graph_proto__init(&g->graph);
-    g->graph.name = (char *)reel__onnx_text(g, "%s", name ? name : "reel");
+    onnx__graph_proto__init(&g->at.graph);
+    g->at.graph.name = (char *)reel__onnx_text(g, "%s", name ? name : "reel");
 }
 
 void reel__onnx_end(reel__onnx_graph *g)
@@ -85,7 +84,7 @@ void reel__onnx_node(reel__onnx_graph *g, const char *type, int inputs, const ch
     node->n_input = (size_t)inputs;
     node->output = copy_names(g, outputs, y);
     node->n_output = (size_t)outputs;
-    APPEND(g->graph.node, g->graph.n_node, g->nodes, node);
+    APPEND(g->at.graph.node, g->at.graph.n_node, g->at.nodes, node);
     g->last = node;
     g->attributes = 0;
 }
@@ -168,6 +167,32 @@ void reel__onnx_set_texts(reel__onnx_graph *g, const char *name, int n, const ch
     }
 }
 
+void reel__onnx_set_graph(reel__onnx_graph *g, const char *name, Onnx__GraphProto *graph)
+{
+    Onnx__AttributeProto *a = add_attribute(g, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH);
+    if (a) {
+        a->g = graph;
+    }
+}
+
+/* ---- bodies ---------------------------------------------------------------------------------- */
+
+reel__onnx_scope_graph reel__onnx_begin_body(reel__onnx_graph *g, const char *name)
+{
+    reel__onnx_scope_graph outside = g->at;
+    g->at = (reel__onnx_scope_graph){ 0 };
+    onnx__graph_proto__init(&g->at.graph);
+    g->at.graph.name = (char *)reel__onnx_text(g, "%s_%u", name, g->names++);
+    return outside;
+}
+
+Onnx__GraphProto *reel__onnx_end_body(reel__onnx_graph *g, reel__onnx_scope_graph outside)
+{
+    Onnx__GraphProto *body = copy(g, &g->at.graph, sizeof g->at.graph);
+    g->at = outside;
+    return body;
+}
+
 /* ---- initialisers ---------------------------------------------------------------------------- */
 
 static size_t bytes_of_type(int32_t type)
@@ -192,7 +217,7 @@ const char *reel__onnx_tensor(reel__onnx_graph *g, const char *name, int32_t typ
     x->data_type = type;
     x->raw_data.len = (size_t)reel_shape_size(*shape) * bytes_of_type(type);
     x->raw_data.data = (void *)data;
-    APPEND(g->graph.initializer, g->graph.n_initializer, g->initializers, x);
+    APPEND(g->at.graph.initializer, g->at.graph.n_initializer, g->at.initializers, x);
     return g->failed ? "" : x->name;
 }
 
@@ -207,6 +232,11 @@ static const char *own_tensor(reel__onnx_graph *g, const char *prefix, int32_t t
 const char *reel__onnx_ints(reel__onnx_graph *g, int n, const int64_t values[])
 {
     return own_tensor(g, "ints", REEL__ONNX_INT64, &(reel_shape){ 1, { n } }, values);
+}
+
+const char *reel__onnx_int(reel__onnx_graph *g, int64_t value)
+{
+    return own_tensor(g, "int", REEL__ONNX_INT64, &(reel_shape){ 0 }, &value);
 }
 
 int32_t reel__onnx_real_type(const reel_tape *t)
@@ -279,43 +309,67 @@ static Onnx__ValueInfoProto *make_value(reel__onnx_graph *g, const char *name, i
 void reel__onnx_input(reel__onnx_graph *g, const char *name, int32_t type, const reel_shape *shape)
 {
     Onnx__ValueInfoProto *value = make_value(g, name, type, shape);
-    APPEND(g->graph.input, g->graph.n_input, g->inputs, value);
+    APPEND(g->at.graph.input, g->at.graph.n_input, g->at.inputs, value);
 }
 
 void reel__onnx_output(reel__onnx_graph *g, const char *name, int32_t type, const reel_shape *shape)
 {
     Onnx__ValueInfoProto *value = make_value(g, name, type, shape);
-    APPEND(g->graph.output, g->graph.n_output, g->outputs, value);
+    APPEND(g->at.graph.output, g->at.graph.n_output, g->at.outputs, value);
 }
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
-/* What the packer hands over goes to the file at once. */
+/* What the packer hands over in small pieces goes to the file in larger ones. */
 typedef struct {
     ProtobufCBuffer base;
-    FILE *file;
+    reel__replacement *file;
     bool failed;
+    size_t used;
+    uint8_t bytes[1 << 14];
 } file_buffer;
+
+static void flush(file_buffer *b)
+{
+    b->failed = b->failed || !reel__replace_write(b->file, b->bytes, b->used);
+    b->used = 0;
+}
 
 static void append_to_file(ProtobufCBuffer *base, size_t n, const uint8_t *bytes)
 {
-    file_buffer *buffer = (file_buffer *)base;
-    buffer->failed = buffer->failed || fwrite(bytes, 1, n, buffer->file) != n;
+    file_buffer *b = (file_buffer *)base;
+    if (n > sizeof b->bytes - b->used) {
+        flush(b);
+    }
+    if (n > sizeof b->bytes) {
+        b->failed = b->failed || !reel__replace_write(b->file, bytes, n);
+        return;
+    }
+    memcpy(b->bytes + b->used, bytes, n);
+    b->used += n;
 }
 
+/* The file takes the place of another one when it is complete. */
 static reel_status write_model(reel_tape *t, const char *who, const char *path,
                                const Onnx__ModelProto *model)
 {
-    file_buffer buffer = { .base = { .append = append_to_file }, .file = fopen(path, "wb") };
-    if (buffer.file) {
+    reel__failure failure = { 0 };
+    reel__replacement file;
+    file_buffer buffer = { .base = { .append = append_to_file }, .file = &file };
+    if (reel__replace_begin(&file, path, reel__allocator_or_malloc(t->options.allocator),
+                            &failure)) {
         onnx__model_proto__pack_to_buffer(model, &buffer.base);
-        buffer.failed = fclose(buffer.file) != 0 || buffer.failed;
+        flush(&buffer);
+        if (buffer.failed) {
+            reel__replace_abandon(&file);
+        } else {
+            reel__replace_end(&file, 1);
+        }
     }
-    if (buffer.file == NULL || buffer.failed) {
-        reel_fail(t, REEL_FILE_ERROR, who, "%s: %s", path, strerror(errno));
-        return REEL_FILE_ERROR;
+    if (failure.status != REEL_OK) {
+        reel_fail(t, failure.status, who, "%s: %s", path, failure.text);
     }
-    return REEL_OK;
+    return failure.status;
 }
 
 reel_status reel__onnx_write(reel__onnx_graph *g, const char *who, const char *path)
@@ -333,7 +387,7 @@ reel_status reel__onnx_write(reel__onnx_graph *g, const char *who, const char *p
     model.producer_name = (char *)"reel";
     model.opset_import = opsets;
     model.n_opset_import = 1;
-    model.graph = &g->graph;
+    model.graph = &g->at.graph;
     if (onnx__model_proto__get_packed_size(&model) > INT32_MAX) {
         reel_fail(g->tape, REEL_BAD_ARGUMENT, who, "the model exceeds the 2 GiB of an ONNX file");
         return REEL_BAD_ARGUMENT;

@@ -21,12 +21,18 @@ enum { REEL__ONNX_OPSET = 20, REEL__ONNX_IR = 9 };
 /* Lengths that the file leaves open, by name, in the shape of an input or output. */
 enum { REEL__ONNX_STEPS = -1, REEL__ONNX_BATCH = -2 };
 
+/* One graph: the model's, or a body's inside it. */
+typedef struct {
+    Onnx__GraphProto graph;
+    uint32_t nodes, initializers, inputs, outputs; /* capacities */
+} reel__onnx_scope_graph;
+
 typedef struct {
     reel_tape *tape;
     reel__arena arena;
-    Onnx__GraphProto graph;
-    Onnx__NodeProto *last;                                     /* takes the attributes */
-    uint32_t nodes, initializers, inputs, outputs, attributes; /* capacities */
+    reel__onnx_scope_graph at; /* what is built just now */
+    Onnx__NodeProto *last;     /* takes the attributes */
+    uint32_t attributes;       /* capacity */
     unsigned names;
     bool failed;
 } reel__onnx_graph;
@@ -49,10 +55,18 @@ void reel__onnx_set_ints(reel__onnx_graph *, const char *name, int n, const int6
 void reel__onnx_set_text(reel__onnx_graph *, const char *name, const char *);
 void reel__onnx_set_texts(reel__onnx_graph *, const char *name, int n, const char *const[]);
 
+void reel__onnx_set_graph(reel__onnx_graph *, const char *name, Onnx__GraphProto *);
+
+/* From here on all goes into a body, which sees the names outside; until the end, which gives it
+ * and goes on outside. NULL where memory is short. */
+reel__onnx_scope_graph reel__onnx_begin_body(reel__onnx_graph *, const char *name);
+Onnx__GraphProto *reel__onnx_end_body(reel__onnx_graph *, reel__onnx_scope_graph outside);
+
 /* Initialisers. `data` must live until the graph is written. */
 const char *reel__onnx_tensor(reel__onnx_graph *, const char *name, int32_t type,
                               const reel_shape *, const void *data);
 const char *reel__onnx_ints(reel__onnx_graph *, int n, const int64_t[]); /* int64 [n] */
+const char *reel__onnx_int(reel__onnx_graph *, int64_t);                 /* an int64 scalar */
 const char *reel__onnx_number(reel__onnx_graph *, double); /* a scalar of the tape's type */
 const char *reel__onnx_filled(reel__onnx_graph *, const reel_shape *, double);
 

@@ -5,14 +5,16 @@
 #include "onnx.h"
 #include "onnx_file.h"
 
-/* What a name stands for while the model runs: a variable of the tape, or whole numbers that shapes
- * and axes are made of and that the tape never sees. */
-typedef struct {
-    enum { REEL__ONNX_ABSENT, REEL__ONNX_VAR, REEL__ONNX_WHOLE } kind;
+/* What a name stands for while the model runs: a variable of the tape, whole numbers that shapes
+ * and axes are made of and that the tape never sees, or several of such. */
+typedef struct reel__onnx_value {
+    enum { REEL__ONNX_ABSENT, REEL__ONNX_VAR, REEL__ONNX_WHOLE, REEL__ONNX_SEQUENCE } kind;
     bool truth; /* a variable of ones and zeros, boolean in ONNX */
     reel_var var;
     reel_shape shape; /* of WHOLE */
     const int64_t *whole;
+    int64_t count; /* of SEQUENCE */
+    const struct reel__onnx_value *items;
 } reel__onnx_value;
 
 /* A name of a graph. */
@@ -74,7 +76,8 @@ const Onnx__AttributeProto *reel__onnx_attribute(const Onnx__NodeProto *, const 
 int64_t reel__onnx_get_int(const reel__onnx_run *, const char *name, int64_t otherwise);
 double reel__onnx_get_real(const reel__onnx_run *, const char *name, double otherwise);
 
-/* Input i as a variable (whole numbers become floating ones, or indices), or absent. */
+/* Input i is there and no sequence; as a variable (whole numbers become floating ones, or
+ * indices). */
 bool reel__onnx_has(const reel__onnx_run *, int input);
 reel_var reel__onnx_var(reel__onnx_run *, int input);
 reel_var reel__onnx_index(reel__onnx_run *, int input);

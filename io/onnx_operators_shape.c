@@ -135,7 +135,7 @@ static const char *hits(op_call *c, const char *indices, int64_t length)
     bool single = c->y->shape.rank == 1;
     indices = cast(c, indices, REEL__ONNX_INT64);
     const char *rows = single ? ints(c, "Unsqueeze", indices, 1, (int64_t[]){ 0 }) : indices;
-    const char *y = three(c, "OneHot", rows, reel__onnx_ints(c->g, 1, &length), values);
+    const char *y = three(c, "OneHot", rows, reel__onnx_int(c->g, length), values);
     return single ? ints(c, "Squeeze", y, 1, (int64_t[]){ 0 }) : y;
 }
 

@@ -18,17 +18,24 @@ static reel_var sum_of_squares_keep(reel_var x, int axis)
     return reel_sum_keep(reel_square(x), axis);
 }
 
+static reel_var sum_of_magnitudes_keep(reel_var x, int axis)
+{
+    return reel_sum_keep(reel_abs(x), axis);
+}
+
 typedef struct {
     const char *type;
     along keep;
     int axes_as_input; /* since this operator set */
+    const char *whole; /* the operator that joins two whole numbers */
 } reduction;
 
 static const reduction reductions[] = {
-    { "ReduceL2", reel_norm_keep, 18 }, { "ReduceLogSumExp", reel_logsumexp_keep, 18 },
-    { "ReduceMax", reel_max_keep, 18 }, { "ReduceMean", reel_mean_keep, 18 },
-    { "ReduceMin", reel_min_keep, 18 }, { "ReduceProd", reel_prod_keep, 18 },
-    { "ReduceSum", reel_sum_keep, 13 }, { "ReduceSumSquare", sum_of_squares_keep, 18 },
+    { "ReduceL1", sum_of_magnitudes_keep, 18, NULL },     { "ReduceL2", reel_norm_keep, 18, NULL },
+    { "ReduceLogSumExp", reel_logsumexp_keep, 18, NULL }, { "ReduceMax", reel_max_keep, 18, "Max" },
+    { "ReduceMean", reel_mean_keep, 18, NULL },           { "ReduceMin", reel_min_keep, 18, "Min" },
+    { "ReduceProd", reel_prod_keep, 18, "Mul" },          { "ReduceSum", reel_sum_keep, 13, "Add" },
+    { "ReduceSumSquare", sum_of_squares_keep, 18, NULL },
 };
 
 static reel_var without_axes(reel_var x, unsigned axes)
@@ -61,18 +68,26 @@ bool reel__onnx_reduce(run *c)
     while (strcmp(r->type, c->node->op_type) != 0) {
         r++;
     }
-    reel_var x = reel__onnx_var(c, 0);
-    int rank = rank_of(x);
+    bool whole = r->whole && reel__onnx_is_whole(c, 0), keep = reel__onnx_get_int(c, "keepdims", 1);
+    reel_var x = whole ? (reel_var){ 0 } : reel__onnx_var(c, 0);
+    reel__onnx_value numbers;
+    if (whole && !reel__onnx_read_whole(c, 0, &numbers)) {
+        return false;
+    }
+    int rank = whole ? numbers.shape.rank : rank_of(x);
     unsigned axes;
     if (rank < 0 || !axes_of(c, r, rank, &axes)) {
         return false;
     }
+    if (whole) {
+        return reel__onnx_whole_reduce(c, r->whole, axes, keep);
+    }
     for (int i = 0; i < rank; i++) {
         x = axes >> i & 1 ? r->keep(x, i) : x;
     }
-    bool fine =
-        reel__onnx_put(c, 0, reel__onnx_get_int(c, "keepdims", 1) ? x : without_axes(x, axes));
-    c->y[0].truth = c->x[0].truth; /* the largest of ones and zeros is one of them */
+    bool fine = reel__onnx_put(c, 0, keep ? x : without_axes(x, axes));
+    bool picks = strcmp(r->type, "ReduceMax") == 0 || strcmp(r->type, "ReduceMin") == 0;
+    c->y[0].truth = c->x[0].truth && picks; /* the largest of ones and zeros is one of them */
     return fine;
 }
 
@@ -115,19 +130,58 @@ bool reel__onnx_cumsum(run *c)
 
 /* ---- by index -------------------------------------------------------------------------------- */
 
-/* One number, or some, out of a list of whole numbers. */
-static bool gather_whole(run *c)
+/* Whole numbers [outer, length, inner] by indices [...]: [outer, ..., inner]. */
+static bool gather_whole(run *c, int64_t axis)
 {
-    int64_t n = reel_shape_size(c->x[1].shape), length = reel_shape_size(c->x[0].shape);
-    int64_t *y = reel__arena_take(c->model->tape, &c->model->running, (size_t)n * 8 + 8);
-    for (int64_t i = 0; y && i < n; i++) {
-        int64_t at = c->x[1].whole[i] < 0 ? c->x[1].whole[i] + length : c->x[1].whole[i];
-        if (at < 0 || at >= length || c->x[0].shape.rank != 1) {
+    reel__onnx_value x, at;
+    if (!reel__onnx_read_whole(c, 0, &x) || !reel__onnx_read_whole(c, 1, &at)) {
+        return false;
+    }
+    axis = axis < 0 ? axis + x.shape.rank : axis;
+    if (axis < 0 || axis >= x.shape.rank || x.shape.rank - 1 + at.shape.rank > REEL_MAX_RANK) {
+        return reel__onnx_refuse(c, "an axis out of range");
+    }
+    reel_shape shape = { 0 };
+    int64_t outer = 1, inner = 1, length = x.shape.dim[axis], n = reel_shape_size(at.shape);
+    for (int i = 0; i < x.shape.rank; i++) {
+        outer *= i < axis ? x.shape.dim[i] : 1;
+        inner *= i > axis ? x.shape.dim[i] : 1;
+        for (int k = 0; i == axis && k < at.shape.rank; k++) {
+            shape.dim[shape.rank++] = at.shape.dim[k];
+        }
+        if (i != axis) {
+            shape.dim[shape.rank++] = x.shape.dim[i];
+        }
+    }
+    int64_t *y = reel__onnx_room(c, (size_t)(outer * n * inner) * sizeof *y);
+    for (int64_t i = 0; y && i < outer * n; i++) {
+        int64_t own = at.whole[i % n];
+        own += own < 0 ? length : 0;
+        if (own < 0 || own >= length) {
             return reel__onnx_refuse(c, "an index out of range");
         }
-        y[i] = c->x[0].whole[at];
+        memcpy(y + i * inner, x.whole + (i / n * length + own) * inner, (size_t)inner * sizeof *y);
     }
-    return reel__onnx_put_whole(c, c->x[1].shape, y);
+    bool fine = reel__onnx_put_whole(c, shape, y);
+    c->y[0].truth = x.truth;
+    return fine;
+}
+
+/* By one index of the file: a view. */
+static bool gather_one(run *c, int64_t axis)
+{
+    reel_var x = reel__onnx_var(c, 0);
+    int rank = rank_of(x);
+    int64_t at = *c->x[1].whole, length = axis >= 0 && axis < rank ? reel_shape_of(x).dim[axis] : 0;
+    at += at < 0 ? length : 0;
+    if (at < 0 || at >= length) {
+        return reel__onnx_refuse(c, "an index out of range");
+    }
+    reel_var y =
+        axis == 0 ? reel_at(x, at) : reel_squeeze(reel_slice(x, (int)axis, at, at + 1), (int)axis);
+    bool fine = reel__onnx_put(c, 0, y);
+    c->y[0].truth = c->x[0].truth;
+    return fine;
 }
 
 /* Indices that count from the end are turned round; only those of the file can be known to. */
@@ -154,7 +208,7 @@ static bool indices_of(run *c, int input, int64_t length, reel_var *indices)
 
 /* Along another axis than the first: it is brought to the front and its place taken by the
  * indices'. */
-static reel_var gather_along(reel_var x, reel_var indices, int axis)
+reel_var reel__onnx_gather_along(reel_var x, reel_var indices, int axis)
 {
     int order[REEL_MAX_RANK], rank = rank_of(x), n = 0, added = rank_of(indices);
     order[n++] = axis;
@@ -177,8 +231,13 @@ bool reel__onnx_gather(run *c)
     if (!reel__onnx_has(c, 0) || !reel__onnx_has(c, 1)) {
         return reel__onnx_refuse(c, "an input is missing");
     }
-    if (c->x[0].kind == REEL__ONNX_WHOLE && c->x[1].kind == REEL__ONNX_WHOLE) {
-        return gather_whole(c);
+    bool fixed = c->x[1].kind == REEL__ONNX_WHOLE, data = c->x[0].kind == REEL__ONNX_WHOLE;
+    if (fixed && !data && c->x[1].shape.rank == 0) {
+        int rank = reel_shape_of(c->x[0].var).rank;
+        return gather_one(c, axis < 0 ? axis + rank : axis);
+    }
+    if ((fixed && data) || reel__onnx_is_whole(c, 0)) {
+        return gather_whole(c, axis);
     }
     reel_var x = reel__onnx_var(c, 0), indices;
     int rank = rank_of(x);
@@ -186,31 +245,45 @@ bool reel__onnx_gather(run *c)
     if (axis < 0 || axis >= rank || !indices_of(c, 1, reel_shape_of(x).dim[axis], &indices)) {
         return reel__onnx_refuse(c, "an axis or index out of range");
     }
-    return reel__onnx_put(c, 0,
-                          axis ? gather_along(x, indices, (int)axis) : reel_gather(x, indices));
+    return reel__onnx_put(
+        c, 0, axis ? reel__onnx_gather_along(x, indices, (int)axis) : reel_gather(x, indices));
 }
 
-/* One element of each row of the last axis. */
+/* One element of each row of the last axis is picked by indices that need not be read. */
 bool reel__onnx_gather_elements(run *c)
 {
-    reel_var x = reel__onnx_var(c, 0), indices;
+    reel_var x = reel__onnx_any(c, 0), indices;
     int rank = rank_of(x);
     int64_t axis = reel__onnx_get_int(c, "axis", 0);
-    if (rank < 1 || (axis != -1 && axis != rank - 1) ||
-        !indices_of(c, 1, reel_shape_of(x).dim[rank - 1], &indices) || rank_of(indices) != rank ||
-        reel_shape_of(indices).dim[rank - 1] != 1) {
-        return reel__onnx_refuse(c, "other than one element of each row");
+    reel_shape at =
+        c->x[1].kind == REEL__ONNX_WHOLE ? c->x[1].shape : reel_shape_of(reel__onnx_var(c, 1));
+    bool picks = rank > 0 && (axis == -1 || axis == rank - 1) && at.rank == rank &&
+                 at.dim[rank - 1] == 1 && !reel_is_index(x);
+    for (int i = 0; picks && i < rank - 1; i++) {
+        picks = at.dim[i] == reel_shape_of(x).dim[i];
+    }
+    if (!picks) {
+        return reel__onnx_gather_places(c);
+    }
+    if (!indices_of(c, 1, reel_shape_of(x).dim[rank - 1], &indices)) {
+        return false;
     }
     return reel__onnx_put(c, 0, reel_unsqueeze(reel_pick(x, reel_squeeze(indices, -1)), -1));
 }
 
+/* Rows that are added by one index each need not have it read. */
 bool reel__onnx_scatter(run *c)
 {
     const Onnx__AttributeProto *how = reel__onnx_attribute(c->node, "reduction");
     reel_var x = reel__onnx_var(c, 0), indices;
-    if (!how || how->s.len != 3 || memcmp(how->s.data, "add", 3) != 0 || rank_of(x) < 1 ||
-        !reel__onnx_has(c, 1) || !indices_of(c, 1, reel_shape_of(x).dim[0], &indices)) {
-        return reel__onnx_refuse(c, "other than adding rows");
+    bool adds = how && how->s.len == 3 && memcmp(how->s.data, "add", 3) == 0;
+    bool computed = reel__onnx_has(c, 1) && c->x[1].kind == REEL__ONNX_VAR;
+    reel_shape at = computed ? reel_shape_of(c->x[1].var) : c->x[1].shape;
+    if (!adds || at.rank < 1 || at.dim[at.rank - 1] != 1 || rank_of(x) < 1) {
+        return reel__onnx_scatter_nd(c);
+    }
+    if (!indices_of(c, 1, reel_shape_of(x).dim[0], &indices)) {
+        return false;
     }
     return reel__onnx_put(c, 0,
                           reel_scatter_add(x, reel_squeeze(indices, -1), reel__onnx_var(c, 2)));

@@ -52,7 +52,8 @@ double reel__onnx_get_real(const reel__onnx_run *c, const char *name, double oth
 
 bool reel__onnx_has(const reel__onnx_run *c, int input)
 {
-    return input < c->inputs && c->x[input].kind != REEL__ONNX_ABSENT;
+    return input < c->inputs &&
+           (c->x[input].kind == REEL__ONNX_VAR || c->x[input].kind == REEL__ONNX_WHOLE);
 }
 
 bool reel__onnx_refuse(reel__onnx_run *c, const char *why)
@@ -140,14 +141,15 @@ const int64_t *reel__onnx_list(reel__onnx_run *c, int input, const char *attribu
 {
     *n = -1;
     if (input >= 0 && reel__onnx_has(c, input)) {
-        if (c->x[input].kind != REEL__ONNX_WHOLE ||
-            reel_shape_size(c->x[input].shape) > 2 * REEL_MAX_RANK) {
-            reel__onnx_fail(c, REEL_UNSUPPORTED, "input %d is not a short list of constants",
+        reel__onnx_value list;
+        if (!reel__onnx_is_whole(c, input) || !reel__onnx_read_whole(c, input, &list) ||
+            reel_shape_size(list.shape) > 2 * REEL_MAX_RANK) {
+            reel__onnx_fail(c, REEL_UNSUPPORTED, "input %d is not a short list of whole numbers",
                             input);
             return NULL;
         }
-        *n = (int)reel_shape_size(c->x[input].shape);
-        return c->x[input].whole;
+        *n = (int)reel_shape_size(list.shape);
+        return list.whole;
     }
     const Onnx__AttributeProto *a = attribute ? reel__onnx_attribute(c->node, attribute) : NULL;
     if (a && a->n_ints <= 2 * REEL_MAX_RANK) {

@@ -29,17 +29,23 @@ static int64_t axis_of(run *c, int64_t axis, int rank)
     return found;
 }
 
+static bool put_like_input(run *c, reel_var y)
+{
+    bool fine = reel__onnx_put(c, 0, y);
+    c->y[0].truth = c->x[0].truth;
+    return fine;
+}
+
 /* The input itself, of another shape. */
 static bool put_reshaped(run *c, reel_shape shape)
 {
     if (!is_whole(c, 0)) {
-        bool fine = reel__onnx_put(c, 0, reel_reshape(reel__onnx_var(c, 0), shape));
-        c->y[0].truth = c->x[0].truth;
-        return fine;
+        return put_like_input(c, reel_reshape(reel__onnx_var(c, 0), shape));
     }
-    return reel_shape_size(shape) == reel_shape_size(c->x[0].shape)
-               ? reel__onnx_put_whole(c, shape, c->x[0].whole)
-               : reel__onnx_refuse(c, "sizes differ");
+    bool fits = reel_shape_size(shape) == reel_shape_size(c->x[0].shape);
+    bool fine = fits && reel__onnx_put_whole(c, shape, c->x[0].whole);
+    c->y[0].truth = c->x[0].truth;
+    return fine || reel__onnx_refuse(c, "sizes differ");
 }
 
 /* ---- constants ------------------------------------------------------------------------------- */
@@ -218,7 +224,7 @@ bool reel__onnx_unsqueeze(run *c)
 
 bool reel__onnx_expand(run *c)
 {
-    reel_var x = reel__onnx_var(c, 0);
+    reel_var x = reel__onnx_any(c, 0);
     reel_shape to, both;
     if (!listed_shape(c, 1, &to)) {
         return false;
@@ -226,14 +232,14 @@ bool reel__onnx_expand(run *c)
     if (!reel__shape_valid(to) || !reel_broadcast(reel_shape_of(x), to, &both)) {
         return reel__onnx_refuse(c, "a shape that does not broadcast");
     }
-    return reel__onnx_put(c, 0, reel_expand(x, both));
+    return put_like_input(c, reel_expand(x, both));
 }
 
 /* ---- axes ------------------------------------------------------------------------------------ */
 
 bool reel__onnx_transpose(run *c)
 {
-    reel_var x = reel__onnx_var(c, 0);
+    reel_var x = reel__onnx_any(c, 0);
     int rank = reel_shape_of(x).rank, axes[REEL_MAX_RANK] = { 0 }, n;
     const int64_t *perm = reel__onnx_list(c, -1, "perm", &n);
     if (n >= 0 && n != rank) {
@@ -243,36 +249,65 @@ bool reel__onnx_transpose(run *c)
         int64_t axis = n < 0 ? rank - 1 - i : perm[i];
         axes[i] = axis >= 0 && axis < rank ? (int)axis : rank;
     }
-    return reel__onnx_put(c, 0, reel_permute_n(x, rank, axes));
+    return put_like_input(c, reel_permute_n(x, rank, axes));
+}
+
+/* Whole numbers [outer, length, inner] each, of any lengths. */
+static bool concat_whole(run *c, int64_t axis)
+{
+    reel_shape shape = c->x[0].shape;
+    int64_t outer = 1, length = 0, inner = 1;
+    axis = axis_of(c, axis, shape.rank);
+    for (int i = 0; axis >= 0 && i < c->inputs; i++) {
+        reel_shape like = c->x[i].shape;
+        if (like.rank != shape.rank) {
+            return reel__onnx_refuse(c, "shapes that do not fit");
+        }
+        length += like.dim[axis];
+        like.dim[axis] = shape.dim[axis];
+        if (!reel_shape_equal(like, shape)) {
+            return reel__onnx_refuse(c, "shapes that do not fit");
+        }
+    }
+    for (int i = 0; axis >= 0 && i < shape.rank; i++) {
+        outer *= i < axis ? shape.dim[i] : 1;
+        inner *= i > axis ? shape.dim[i] : 1;
+    }
+    int64_t *y = axis < 0 ? NULL : reel__onnx_room(c, (size_t)(outer * length * inner) * sizeof *y);
+    int64_t *at = y;
+    for (int64_t o = 0; y && o < outer; o++) {
+        for (int i = 0; i < c->inputs; i++) {
+            size_t n = (size_t)(c->x[i].shape.dim[axis] * inner);
+            memcpy(at, c->x[i].whole + (size_t)o * n, n * sizeof *at);
+            at += n;
+        }
+    }
+    shape.dim[axis < 0 ? 0 : axis] = length;
+    return y && reel__onnx_put_whole(c, shape, y);
 }
 
 bool reel__onnx_concat(run *c)
 {
-    int64_t axis = reel__onnx_get_int(c, "axis", 0), n = 0;
-    bool whole = true;
+    int64_t axis = reel__onnx_get_int(c, "axis", 0);
+    bool whole = true, index = false;
     for (int i = 0; i < c->inputs; i++) {
         whole = whole && is_whole(c, i);
-        n += is_whole(c, i) ? reel_shape_size(c->x[i].shape) : 0;
+        index = index || (reel__onnx_has(c, i) && c->x[i].kind == REEL__ONNX_VAR &&
+                          reel_is_index(c->x[i].var));
     }
     if (whole) {
-        int64_t *y = reel__onnx_room(c, (size_t)n * sizeof *y), *at = y;
-        for (int i = 0; y && i < c->inputs; i++) {
-            size_t count = (size_t)reel_shape_size(c->x[i].shape);
-            memcpy(at, c->x[i].whole, count * sizeof *at);
-            at += count;
-        }
-        return reel__onnx_put_whole(c, REEL_SHAPE(n), y);
+        return concat_whole(c, axis);
     }
     reel_var *x = reel__onnx_room(c, (size_t)c->inputs * sizeof *x);
     for (int i = 0; x && i < c->inputs; i++) {
-        x[i] = reel__onnx_var(c, i);
+        x[i] = index ? reel__onnx_index(c, i) : reel__onnx_var(c, i);
     }
     return x && !c->failed && reel__onnx_put(c, 0, reel_concat_n((int)axis, c->inputs, x));
 }
 
 bool reel__onnx_split(run *c)
 {
-    reel_var x = reel__onnx_var(c, 0);
+    reel_var x = reel__onnx_any(c, 0);
     reel_shape shape = reel_shape_of(x);
     int64_t axis = axis_of(c, reel__onnx_get_int(c, "axis", 0), shape.rank), at = 0;
     if (axis < 0) {
@@ -306,31 +341,59 @@ static int64_t cut(int64_t at, int64_t length, int64_t lowest, int64_t highest)
     return at < lowest ? lowest : at > highest ? highest : at;
 }
 
-static reel_var strided(reel_var x, int axis, int64_t start, int64_t end, int64_t step)
+/* Indices start, start + step, … along an axis of this length. */
+typedef struct {
+    int64_t start, step, count;
+} steps;
+
+static steps steps_along(int64_t length, int64_t start, int64_t end, int64_t step)
 {
-    int64_t length = reel_shape_of(x).dim[axis];
-    if (step == 1) {
-        start = cut(start, length, 0, length);
-        end = cut(end, length, 0, length);
-        return reel_slice(x, axis, start, end < start ? start : end);
-    }
-    start = cut(start, length, -1, length - 1);
-    end = end < -length ? -1 : cut(end, length, -1, length - 1);
-    return end > start ? (reel_var){ x.tape, 0 }
-                       : reel_flip(reel_slice(x, axis, end + 1, start + 1), axis);
+    bool forward = step > 0;
+    start = cut(start, length, forward ? 0 : -1, forward ? length : length - 1);
+    end = forward ? cut(end, length, 0, length)
+                  : (end < -length ? -1 : cut(end, length, -1, length - 1));
+    int64_t way = forward ? end - start : start - end;
+    uint64_t each = forward ? (uint64_t)step : 0 - (uint64_t)step;
+    int64_t count = way > 0 ? (int64_t)(((uint64_t)way - 1) / each) + 1 : 0;
+    return (steps){ start, step, count };
 }
 
-static bool slice_whole(run *c, int64_t start, int64_t end, int64_t step)
+static reel_var slice_var(run *c, reel_var x, int axis, steps s)
 {
-    int64_t length = reel_shape_size(c->x[0].shape);
-    start = cut(start, length, 0, length);
-    end = cut(end, length, 0, length);
-    int64_t n = end > start ? end - start : 0, *y = reel__onnx_room(c, (size_t)n * sizeof *y);
-    if (step != 1 || c->x[0].shape.rank != 1 || y == NULL) {
-        return false;
+    if (s.count == 0 || s.step == 1) {
+        return reel_slice(x, axis, s.count ? s.start : 0, s.count ? s.start + s.count : 0);
     }
-    memcpy(y, c->x[0].whole + start, (size_t)n * sizeof *y);
-    return reel__onnx_put_whole(c, REEL_SHAPE(n), y);
+    if (s.step == -1) {
+        return reel_flip(reel_slice(x, axis, s.start - s.count + 1, s.start + 1), axis);
+    }
+    int64_t *at = reel__onnx_room(c, (size_t)s.count * sizeof *at);
+    for (int64_t i = 0; at && i < s.count; i++) {
+        at[i] = s.start + i * s.step;
+    }
+    reel__onnx_value list = { .kind = REEL__ONNX_WHOLE, .shape = REEL_SHAPE(s.count), .whole = at };
+    reel__onnx_run as_input = { .model = c->model, .node = c->node, .inputs = 1, .x = &list };
+    return at ? reel__onnx_gather_along(x, reel__onnx_index(&as_input, 0), axis)
+              : (reel_var){ x.tape, 0 };
+}
+
+/* Whole numbers [outer, length, inner] → [outer, count, inner]. */
+static bool slice_whole(run *c, reel__onnx_value *x, int axis, steps s)
+{
+    int64_t outer = 1, inner = 1, length = x->shape.dim[axis];
+    for (int i = 0; i < x->shape.rank; i++) {
+        outer *= i < axis ? x->shape.dim[i] : 1;
+        inner *= i > axis ? x->shape.dim[i] : 1;
+    }
+    int64_t *y = reel__onnx_room(c, (size_t)(outer * s.count * inner) * sizeof *y), *at = y;
+    for (int64_t o = 0; y && o < outer; o++) {
+        for (int64_t i = 0; i < s.count; i++, at += inner) {
+            memcpy(at, x->whole + (o * length + s.start + i * s.step) * inner,
+                   (size_t)inner * sizeof *y);
+        }
+    }
+    x->shape.dim[axis] = s.count;
+    x->whole = y;
+    return y != NULL;
 }
 
 bool reel__onnx_slice(run *c)
@@ -339,23 +402,28 @@ bool reel__onnx_slice(run *c)
     const int64_t *starts = reel__onnx_list(c, 1, "starts", &n);
     const int64_t *ends = reel__onnx_list(c, 2, "ends", &m);
     const int64_t *axes = reel__onnx_list(c, 3, "axes", &k);
-    const int64_t *steps = reel__onnx_list(c, 4, NULL, &l);
+    const int64_t *list = reel__onnx_list(c, 4, NULL, &l);
     if (n < 0 || m != n || (k >= 0 && k != n) || (l >= 0 && l != n)) {
         return reel__onnx_refuse(c, "starts, ends, axes and steps that do not match");
     }
-    if (is_whole(c, 0)) {
-        return n == 1 && slice_whole(c, starts[0], ends[0], l < 0 ? 1 : steps[0]);
-    }
-    reel_var x = reel__onnx_var(c, 0);
-    for (int i = 0; i < n; i++) {
-        int64_t axis = axis_of(c, k < 0 ? i : axes[i], reel_shape_of(x).rank);
-        int64_t step = l < 0 ? 1 : steps[i];
-        if (axis < 0 || (step != 1 && step != -1)) {
-            return reel__onnx_refuse(c, "a step other than 1 and -1");
+    bool whole = is_whole(c, 0);
+    reel__onnx_value x = c->x[0];
+    x.var = whole ? x.var : reel__onnx_var(c, 0);
+    for (int i = 0; !c->failed && i < n; i++) {
+        reel_shape shape = whole ? x.shape : reel_shape_of(x.var);
+        int64_t axis = axis_of(c, k < 0 ? i : axes[i], shape.rank), step = l < 0 ? 1 : list[i];
+        if (axis < 0 || step == 0) {
+            return reel__onnx_refuse(c, "a step of 0");
         }
-        x = strided(x, (int)axis, starts[i], ends[i], step);
+        steps s = steps_along(shape.dim[axis], starts[i], ends[i], step);
+        if (whole && !slice_whole(c, &x, (int)axis, s)) {
+            return false;
+        }
+        x.var = whole ? x.var : slice_var(c, x.var, (int)axis, s);
     }
-    return reel__onnx_put(c, 0, x);
+    bool fine = whole ? reel__onnx_put_whole(c, x.shape, x.whole) : reel__onnx_put(c, 0, x.var);
+    c->y[0].truth = c->x[0].truth;
+    return fine;
 }
 
 bool reel__onnx_pad(run *c)

@@ -1,148 +1,39 @@
 /* onnx.c: models of others give ONNX Runtime's numbers, what is exported comes back the same, and
  * damaged files are refused. bench/onnx_check.py compares exports with ONNX Runtime itself. */
-#define _XOPEN_SOURCE 700 /* mkdtemp */
+#define _DEFAULT_SOURCE /* mkdtemp, setrlimit, SIGXFSZ */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "io/onnx.h"
 #include "layers/layers.h"
 #include "ops/ops.h"
+#include "support/files.h"
+#include "support/onnx_golden.h"
 #include "support/sample.h"
 
 #ifdef REEL_HAVE_PROTOBUF_C
 
 /* ---- golden/onnx_models.txt ------------------------------------------------------------------ */
 
-enum { LONGEST = 1 << 18, MOST = 8 };
-
-typedef struct {
-    char name[16];
-    bool index;
-    reel_shape shape;
-    double values[512];
-} tensor;
-
-typedef struct {
-    char name[64], fails[128];
-    unsigned char *model;
-    size_t size;
-    int inputs, outputs;
-    tensor input[MOST], output[MOST];
-} golden;
-
-static void read_tensor(const char *text, tensor *x)
+static int for_each_case(void (*each)(const golden_model *))
 {
-    char kind;
-    int used;
-    cr_assert_eq(sscanf(text, "%15s %c %d%n", x->name, &kind, &x->shape.rank, &used), 3);
-    x->index = kind == 'i';
-    text += used;
-    for (int i = 0; i < x->shape.rank; i++) {
-        sscanf(text, "%" SCNd64 "%n", &x->shape.dim[i], &used);
-        text += used;
-    }
-    int64_t n = reel_shape_size(x->shape);
-    cr_assert(n <= 512);
-    for (int64_t i = 0; i < n; i++) {
-        cr_assert_eq(sscanf(text, "%lf%n", &x->values[i], &used), 1);
-        text += used;
-    }
+    return golden_models_for_each("onnx_models.txt", each);
 }
 
-static void read_model(const char *text, golden *g)
-{
-    g->size = strlen(text) / 2;
-    g->model = malloc(g->size + 1);
-    for (size_t i = 0; i < g->size; i++) {
-        unsigned byte;
-        sscanf(text + 2 * i, "%2x", &byte);
-        g->model[i] = (unsigned char)byte;
-    }
-}
-
-/* Calls `each` for every case; says how many there were. */
-static int for_each_case(void (*each)(const golden *))
-{
-    FILE *file = fopen(REEL_GOLDEN_DIR "/onnx_models.txt", "r");
-    cr_assert(file != NULL);
-    char *line = malloc(LONGEST);
-    golden *g = calloc(1, sizeof *g);
-    int count = 0;
-    while (fgets(line, LONGEST, file)) {
-        line[strcspn(line, "\n")] = '\0';
-        if (strncmp(line, "case ", 5) == 0) {
-            count++;
-            if (g->model) {
-                each(g);
-            }
-            free(g->model);
-            memset(g, 0, sizeof *g);
-            snprintf(g->name, sizeof g->name, "%s", line + 5);
-        } else if (strncmp(line, "model ", 6) == 0) {
-            read_model(line + 6, g);
-        } else if (strncmp(line, "in ", 3) == 0) {
-            read_tensor(line + 3, &g->input[g->inputs++]);
-        } else if (strncmp(line, "out ", 4) == 0) {
-            read_tensor(line + 4, &g->output[g->outputs++]);
-        } else if (strncmp(line, "fails ", 6) == 0) {
-            snprintf(g->fails, sizeof g->fails, "%s", line + 6);
-        }
-    }
-    each(g);
-    free(g->model);
-    free(g);
-    free(line);
-    fclose(file);
-    return count;
-}
-
-static reel_var give(reel_tape *t, const tensor *x)
-{
-    int32_t indices[512];
-    for (int i = 0; x->index && i < 512; i++) {
-        indices[i] = (int32_t)x->values[i];
-    }
-    return x->index ? reel_indices(t, x->shape, indices) : reel_input_f64(t, x->shape, x->values);
-}
-
-static void run_case(const golden *g)
+static void run_case(const golden_model *g)
 {
     if (g->fails[0]) {
         return;
     }
     reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
-    reel_onnx *model = reel_onnx_parse(t, g->model, g->size, (reel_onnx_load_options){ 0 });
-    cr_assert(model != NULL, "%s: %s", g->name, reel_tape_error(t));
-    cr_assert_eq(reel_onnx_input_count(model), g->inputs);
-    cr_assert_eq(reel_onnx_output_count(model), g->outputs);
-    for (int again = 0; again < 2; again++) {
-        reel_var x[MOST], y[MOST];
-        for (int i = 0; i < g->inputs; i++) {
-            cr_assert_str_eq(reel_onnx_input_name(model, i), g->input[i].name);
-            x[i] = give(t, &g->input[i]);
-        }
-        cr_assert_eq(reel_onnx_run(model, g->inputs, x, g->outputs, y), REEL_OK, "%s: %s", g->name,
-                     reel_tape_error(t));
-        for (int i = 0; i < g->outputs; i++) {
-            double found[512];
-            const tensor *expected = &g->output[i];
-            size_t n = (size_t)reel_shape_size(expected->shape);
-            cr_assert(reel_shape_equal(reel_shape_of(y[i]), expected->shape), "%s", g->name);
-            reel_read_f64(y[i], found, n);
-            for (size_t k = 0; k < n; k++) {
-                cr_assert(fabs(found[k] - expected->values[k]) <=
-                              1e-5 * fmax(1, fabs(expected->values[k])),
-                          "%s, %s[%zu]: %g, not %g", g->name, expected->name, k, found[k],
-                          expected->values[k]);
-            }
-        }
-        reel_rewind(t);
-    }
-    reel_onnx_free(model);
+    double off = golden_model_distance(t, g);
+    cr_assert(off <= 1e-5, "%s is off by %g: %s", g->name, off, reel_tape_error(t));
     reel_tape_free(t);
 }
 
@@ -151,7 +42,7 @@ Test(onnx, models_of_others_give_the_numbers_of_onnx_runtime_and_again_after_a_r
     cr_assert(for_each_case(run_case) > 40);
 }
 
-static void refuse_case(const golden *g)
+static void refuse_case(const golden_model *g)
 {
     if (g->fails[0] == '\0') {
         return;
@@ -172,7 +63,7 @@ Test(onnx, a_bad_file_is_refused_with_its_reason_and_leaves_the_tape_as_it_was)
 }
 
 /* No crash and no hang is all that can be asked of such files. */
-static void damage_case(const golden *g)
+static void damage_case(const golden_model *g)
 {
     if (g->size > 700) {
         return;
@@ -416,6 +307,41 @@ static void expect_error(reel_tape *t, reel_status found, reel_status status, co
     cr_assert_eq(found, status);
     cr_assert(strstr(reel_tape_error(t), words) != NULL, "%s", reel_tape_error(t));
     reel_tape_clear(t);
+}
+
+/* The second model is larger than a file may be. */
+Test(onnx, an_export_that_cannot_be_finished_leaves_the_file_that_was_there)
+{
+    char path[FILES_PATH];
+    files_begin(path, "model.onnx");
+    reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
+    reel_var x = reel_fill(t, REEL_SHAPE(2, 100), 1), small = reel_tanh(x);
+    reel_layer dense = reel_dense(t, "out", 100, 100, (reel_dense_options){ 0 });
+    reel_var large = reel_apply(dense, x);
+    const char *const names[] = { "x" };
+    reel_onnx_options none = { 0 };
+    cr_assert_eq(reel_onnx_export(t, 1, &x, names, 1, &small, path, none), REEL_OK);
+    size_t before, after;
+    unsigned char *whole = files_read(path, &before);
+    struct rlimit old;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 20000, old.rlim_max });
+    reel_status status = reel_onnx_export(t, 1, &x, names, 1, &large, path, none);
+    setrlimit(RLIMIT_FSIZE, &old);
+    cr_expect_eq(status, REEL_FILE_ERROR);
+    cr_expect(strstr(reel_tape_error(t), "cannot write all of it: File too large"), "%s",
+              reel_tape_error(t));
+    unsigned char *still = files_read(path, &after);
+    cr_expect(before == after && memcmp(whole, still, before) == 0);
+    cr_expect_eq(files_count(path), 1);
+    reel_tape_clear(t);
+    cr_expect_eq(reel_onnx_export(t, 1, &x, names, 1, &large, path, none), REEL_OK);
+    cr_expect_eq(files_count(path), 1);
+    free(whole);
+    free(still);
+    reel_tape_free(t);
+    files_end(path);
 }
 
 Test(onnx, an_export_that_cannot_be_says_why)

@@ -88,6 +88,7 @@ typedef struct {
     uint32_t nodes;  /* the nodes that were there before this plan */
     uint32_t oldest; /* of the nodes to run */
     size_t needed;   /* how many nodes have to run */
+    bool recorded;   /* they are to be run elsewhere: what is held here does not count */
     /* [nodes]: how many needed nodes read it; targets count as many; 0: not needed */
     uint32_t *readers;
     uint32_t *loop_of; /* [nodes]: number of its loop, or REEL__NONE */

@@ -46,7 +46,7 @@ static uint32_t mark_at_level(const reel__plan *p, uint32_t mark, int level)
 bool reel__has_to_run(const reel__plan *p, uint32_t i)
 {
     return p->readers[i] && reel__node_at(p->t, i)->op->kind != REEL_LEAF &&
-           reel__value_at(p->t, i)->data == NULL;
+           (p->recorded || reel__value_at(p->t, i)->data == NULL);
 }
 
 static bool list_segments(roller *r, int level)

@@ -1,9 +1,9 @@
 /* onnx.c: damaged ONNX files for as long as one likes; each must be loaded or refused.
  *
- *     onnx [SECONDS [SEED]]    mutates the models of tests/golden/onnx_models.txt; 0: 30 seconds
+ *     onnx [SECONDS [SEED]]    mutates the models of tests/golden/onnx_*.txt; 0: 30 seconds
  *     onnx FILE                tries one file
  *
- * What is loaded is run on an input of ones. With clang's -fsanitize=fuzzer -DREEL_LIBFUZZER it is
+ * What is loaded is run on inputs of ones. With clang's -fsanitize=fuzzer -DREEL_LIBFUZZER it is
  * a libFuzzer target instead. */
 #include <reel.h>
 #include <stdlib.h>
@@ -25,10 +25,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     for (int i = 0; i < MOST; i++) {
         ones[i] = 1;
     }
-    for (int i = 0; i < inputs && i < PORTS; i++) {
-        x[i] = reel_input(t, REEL_SHAPE(2, 3, 2), ones);
-    }
-    if (model && inputs <= PORTS && outputs <= PORTS) {
+    for (int columns = 2; columns <= 4 && model && inputs <= PORTS && outputs <= PORTS; columns++) {
+        reel_rewind(t);
+        reel_tape_clear(t);
+        for (int i = 0; i < inputs; i++) {
+            x[i] = columns == 3 ? reel_input(t, REEL_SHAPE(3), ones)
+                                : reel_input(t, REEL_SHAPE(2, 3, columns), ones);
+        }
         reel_onnx_run(model, inputs, x, outputs, y);
     }
     reel_onnx_free(model);
@@ -38,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 #ifndef REEL_LIBFUZZER
 
-enum { MODELS = 256, LONGEST = 1 << 18 };
+enum { MODELS = 512, LONGEST = 1 << 18 };
 
 typedef struct {
     uint8_t *bytes;
@@ -52,11 +55,10 @@ static size_t draw(size_t n) /* below n */
     return n ? (size_t)(state >> 33) % n : 0;
 }
 
-static int read_seeds(seed_model seeds[])
+static int read_seeds(const char *path, seed_model seeds[], int count)
 {
-    FILE *file = fopen(REEL_GOLDEN_DIR "/onnx_models.txt", "r");
+    FILE *file = fopen(path, "r");
     char *line = malloc(LONGEST);
-    int count = 0;
     while (file && line && count < MODELS && fgets(line, LONGEST, file)) {
         if (strncmp(line, "model ", 6) == 0) {
             seed_model *s = &seeds[count++];
@@ -125,7 +127,8 @@ int main(int count, char **words)
         return try_file(words[1]);
     }
     state += count > 2 ? strtoull(words[2], NULL, 10) : 0;
-    int models = read_seeds(seeds);
+    int models = read_seeds(REEL_GOLDEN_DIR "/onnx_models.txt", seeds, 0);
+    models = read_seeds(REEL_GOLDEN_DIR "/onnx_operators.txt", seeds, models);
     time_t until = time(NULL) + (seconds ? seconds : 30);
     unsigned long tried = 0;
     for (; models > 0 && time(NULL) < until; tried++) {

@@ -2,11 +2,11 @@
  *
  *     onnx_models samples DIR          every good sample of every op, exported
  *     onnx_models draw DIR COUNT SEED  models drawn at random, some with their gradients, exported
+ *     onnx_models loops DIR COUNT SEED  the same with their loops as Scan
  *     onnx_models stacks DIR COUNT SEED  stacks of cells as the operators RNN, LSTM and GRU
- *     onnx_models run MODEL.onnx       imports a model, runs it on MODEL.in, prints the outputs
+ *     onnx_models run MODEL.onnx [f64]  imports a model, runs it on MODEL.in, prints the outputs
  *
- * Beside each exported NAME.onnx lie NAME.in and NAME.out: one tensor a line, as name, f or i,
- * rank, dimensions, numbers. */
+ * support/onnx_case.h has the format. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -15,50 +15,8 @@
 #include "io/onnx.h"
 #include "layers/layers.h"
 #include "ops/ops.h"
+#include "support/onnx_case.h"
 #include "support/sample.h"
-
-/* ---- tensors as lines of text ---------------------------------------------------------------- */
-
-static void print_head(FILE *out, const char *name, bool index, reel_shape shape)
-{
-    fprintf(out, "%s %c %d", name, index ? 'i' : 'f', shape.rank);
-    for (int i = 0; i < shape.rank; i++) {
-        fprintf(out, " %" PRId64, shape.dim[i]);
-    }
-}
-
-static void print_tensor(FILE *out, const char *name, reel_var v)
-{
-    size_t n = (size_t)reel_shape_size(reel_shape_of(v));
-    double *numbers = malloc((n + 1) * sizeof *numbers);
-    int32_t *indices = malloc((n + 1) * sizeof *indices);
-    bool index = reel_is_index(v);
-    print_head(out, name, index, reel_shape_of(v));
-    if (index) {
-        reel_read_indices(v, indices, n);
-    } else {
-        reel_read_f64(v, numbers, n);
-    }
-    for (size_t i = 0; i < n; i++) {
-        fprintf(out, index ? " %.0f" : " %.9g", index ? (double)indices[i] : numbers[i]);
-    }
-    fprintf(out, "\n");
-    free(numbers);
-    free(indices);
-}
-
-static FILE *open_beside(const char *directory, const char *name, const char *ending,
-                         const char *mode)
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s%s", directory, name, ending);
-    FILE *file = fopen(path, mode);
-    if (file == NULL) {
-        perror(path);
-        exit(1);
-    }
-    return file;
-}
 
 static bool check(reel_tape *t, const char *what)
 {
@@ -67,32 +25,6 @@ static bool check(reel_tape *t, const char *what)
         return false;
     }
     return true;
-}
-
-#define MOST 8
-static const char *const input_names[MOST] = { "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7" };
-static const char *const output_names[MOST] = { "y0", "y1", "y2", "y3", "y4", "y5", "y6", "y7" };
-
-static void write_case(const char *directory, const char *name, reel_tape *t, int inputs,
-                       const reel_var x[], int outputs, const reel_var y[])
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s.onnx", directory, name);
-    reel_onnx_export(t, inputs, x, input_names, outputs, y, path,
-                     (reel_onnx_options){ .output_names = output_names });
-    FILE *in = open_beside(directory, name, ".in", "w");
-    for (int i = 0; i < inputs; i++) {
-        print_tensor(in, input_names[i], x[i]);
-    }
-    fclose(in);
-    FILE *out = open_beside(directory, name, ".out", "w");
-    for (int i = 0; i < outputs; i++) {
-        print_tensor(out, output_names[i], y[i]);
-    }
-    fclose(out);
-    if (check(t, name)) {
-        printf("%s\n", name);
-    }
 }
 
 /* ---- samples --------------------------------------------------------------------------------- */
@@ -109,7 +41,7 @@ static void write_sample(const char *directory, const reel_op *op, const reel_sa
                                 : reel_record_on(t, op, sample->attributes);
     char name[128];
     snprintf(name, sizeof name, "%s_%d", op->name, number);
-    write_case(directory, name, t, sample->inputs, x, 1, &y);
+    onnx_case_write(directory, name, sample->inputs, x, 1, &y, (reel_onnx_options){ 0 });
     reel_tape_free(t);
 }
 
@@ -161,15 +93,18 @@ static reel_cell draw_cell(reel_tape *t, const char *name, int64_t in, int64_t h
     }
 }
 
-static void draw_model(const char *directory, int number)
+enum { MOST_STEPS = 12 };
+
+/* Of up to so many steps. */
+static void draw_network(const char *directory, int number, int64_t most, reel_onnx_options to)
 {
     reel_tape *t = reel_tape_new((reel_tape_options){ .seed = (uint64_t)number, .threads = 1 });
-    int64_t steps = draw(1, 6), batch = draw(1, 4), in = draw(1, 6), out = draw(2, 5);
-    int32_t lengths[4], targets[24];
+    int64_t steps = draw(1, most), batch = draw(1, 4), in = draw(1, 6), out = draw(2, 5);
+    int32_t lengths[4], targets[4 * MOST_STEPS];
     for (int i = 0; i < 4; i++) {
         lengths[i] = (int32_t)draw(0, steps);
     }
-    for (int i = 0; i < 24; i++) {
+    for (int i = 0; i < 4 * most; i++) {
         targets[i] = (int32_t)draw(0, out - 1);
     }
     reel_var x[2] = { random_input(t, REEL_SHAPE(steps, batch, in)),
@@ -191,8 +126,18 @@ static void draw_model(const char *directory, int number)
     reel_gradients(y[1], 2, with, y + 2);
     char name[32];
     snprintf(name, sizeof name, "model_%d", number);
-    write_case(directory, name, t, 2, x, 4, y);
+    onnx_case_write(directory, name, 2, x, 4, y, to);
     reel_tape_free(t);
+}
+
+static void draw_model(const char *directory, int number)
+{
+    draw_network(directory, number, MOST_STEPS / 2, (reel_onnx_options){ 0 });
+}
+
+static void draw_loop(const char *directory, int number)
+{
+    draw_network(directory, number, MOST_STEPS, (reel_onnx_options){ .loops = REEL_ONNX_SCAN });
 }
 
 /* ---- import ---------------------------------------------------------------------------------- */
@@ -228,21 +173,21 @@ static reel_var read_tensor(reel_tape *t, FILE *in, const char *wanted)
     exit(1);
 }
 
-static bool run_model(const char *path)
+static bool run_model(const char *path, reel_dtype dtype)
 {
     char beside[1024];
     snprintf(beside, sizeof beside, "%.*s.in", (int)(strlen(path) - strlen(".onnx")), path);
     FILE *in = fopen(beside, "r");
-    reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
+    reel_tape *t = reel_tape_new((reel_tape_options){ .dtype = dtype, .threads = 1 });
     reel_onnx *model = reel_onnx_load(t, path, (reel_onnx_load_options){ 0 });
-    reel_var x[MOST], y[MOST];
+    reel_var x[MOST_PORTS], y[MOST_PORTS];
     int inputs = reel_onnx_input_count(model), outputs = reel_onnx_output_count(model);
-    for (int i = 0; in && i < inputs && i < MOST; i++) {
+    for (int i = 0; in && i < inputs && i < MOST_PORTS; i++) {
         x[i] = read_tensor(t, in, reel_onnx_input_name(model, i));
     }
     reel_onnx_run(model, inputs, x, outputs, y);
     for (int i = 0; reel_tape_status(t) == REEL_OK && i < outputs; i++) {
-        print_tensor(stdout, reel_onnx_output_name(model, i), y[i]);
+        onnx_case_print(stdout, reel_onnx_output_name(model, i), y[i]);
     }
     bool fine = check(t, path);
     reel_onnx_free(model);
@@ -337,12 +282,12 @@ static void draw_stack(const char *directory, int number)
     snprintf(name, sizeof name, "stack_%d", number);
     snprintf(path, sizeof path, "%s/%s.onnx", directory, name);
     reel_onnx_export_layers(t, s.n, s.layer, "out", path);
-    FILE *file = open_beside(directory, name, ".in", "w");
-    print_tensor(file, "x", x);
-    print_tensor(file, "lengths", reel_indices(t, REEL_SHAPE(batch), lengths));
+    FILE *file = onnx_case_open(directory, name, ".in", "w");
+    onnx_case_print(file, "x", x);
+    onnx_case_print(file, "lengths", reel_indices(t, REEL_SHAPE(batch), lengths));
     fclose(file);
-    file = open_beside(directory, name, ".out", "w");
-    print_tensor(file, "y", reel_apply(s.out, h));
+    file = onnx_case_open(directory, name, ".out", "w");
+    onnx_case_print(file, "y", reel_apply(s.out, h));
     fclose(file);
     if (check(t, name)) {
         printf("%s\n", name);
@@ -350,20 +295,37 @@ static void draw_stack(const char *directory, int number)
     reel_tape_free(t);
 }
 
+typedef void (*drawer)(const char *directory, int number);
+
+static drawer drawer_of(const char *word)
+{
+    static const struct {
+        const char *word;
+        drawer draw;
+    } all[] = { { "draw", draw_model }, { "loops", draw_loop }, { "stacks", draw_stack } };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (strcmp(all[i].word, word) == 0) {
+            return all[i].draw;
+        }
+    }
+    return NULL;
+}
+
 int main(int count, char **words)
 {
+    drawer draw_one = count == 5 ? drawer_of(words[1]) : NULL;
     if (count == 3 && strcmp(words[1], "samples") == 0) {
         write_samples(words[2]);
-    } else if (count == 5 && (strcmp(words[1], "draw") == 0 || strcmp(words[1], "stacks") == 0)) {
+    } else if (draw_one) {
         state = strtoull(words[4], NULL, 10);
         for (int i = 0; i < atoi(words[3]); i++) {
-            (words[1][0] == 'd' ? draw_model : draw_stack)(words[2], i);
+            draw_one(words[2], i);
         }
-    } else if (count == 3 && strcmp(words[1], "run") == 0) {
-        return !run_model(words[2]);
+    } else if (count >= 3 && strcmp(words[1], "run") == 0) {
+        return !run_model(words[2], count > 3 ? REEL_F64 : REEL_F32);
     } else {
-        fprintf(stderr,
-                "usage: onnx_models samples DIR | draw|stacks DIR COUNT SEED | run MODEL.onnx\n");
+        fprintf(stderr, "usage: onnx_models samples DIR | draw|loops|stacks DIR COUNT SEED | "
+                        "run MODEL.onnx [f64]\n");
         return 2;
     }
     return 0;
