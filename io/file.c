@@ -303,3 +303,17 @@ bool reel__replace_end(reel__replacement *r, int keep)
     forget(r);
     return synced;
 }
+
+bool reel__replace_file(const char *path, const void *data, size_t size, reel_allocator allocator,
+                        reel__failure *failure)
+{
+    reel__replacement r;
+    if (!reel__replace_begin(&r, path, allocator, failure)) {
+        return false;
+    }
+    if (!reel__replace_write(&r, data, size)) {
+        reel__replace_abandon(&r);
+        return false;
+    }
+    return reel__replace_end(&r, 1);
+}

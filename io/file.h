@@ -53,5 +53,8 @@ FILE *reel__replace_stream(reel__replacement *);
  * `keep` files in all remain. */
 bool reel__replace_end(reel__replacement *, int keep);
 void reel__replace_abandon(reel__replacement *);
+/* All of it at once. */
+bool reel__replace_file(const char *path, const void *data, size_t size, reel_allocator,
+                        reel__failure *);
 
 #endif
