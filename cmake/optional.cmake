@@ -7,7 +7,7 @@
 #   LIBZIP      libzip              .npz
 #   UTF8PROC    libutf8proc         Unicode in vocabularies and text metrics
 #   PROTOBUF_C  libprotobuf-c       ONNX
-#   HDF5        hdf5                Keras's .weights.h5
+#   HDF5        hdf5                writing Keras's .weights.h5
 
 find_package(PkgConfig QUIET)
 set(REEL_OPTIONAL_TARGETS "")

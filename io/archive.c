@@ -220,12 +220,38 @@ static bool grow_index(reel_archive *a)
     return true;
 }
 
+/* As RFC 3629 has it: shortest forms, no surrogates. */
+static bool is_utf8(const char *text)
+{
+    static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+    for (const unsigned char *at = (const unsigned char *)text; *at;) {
+        int more = *at < 0x80 ? 0 : *at < 0xc0 ? -1 : *at < 0xe0 ? 1 : *at < 0xf0 ? 2 : 3;
+        uint32_t code = more == 0 ? *at : *at & (0x3fu >> more);
+        if (more < 0 || *at > 0xf4) {
+            return false;
+        }
+        at++;
+        for (int i = 0; i < more; i++, at++) {
+            if ((*at & 0xc0) != 0x80) {
+                return false;
+            }
+            code = code << 6 | (*at & 0x3f);
+        }
+        if (code < least[more] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_new(reel_archive *a, const char *name, const reel_array *array)
 {
     size_t bytes;
     reel_array existing;
     if (!name || !name[0]) {
         reel__failed(&a->failure, REEL_BAD_ARGUMENT, "an array needs a name");
+    } else if (!is_utf8(name)) {
+        reel__failed(&a->failure, REEL_BAD_ARGUMENT, "an array's name is not UTF-8");
     } else if (strcmp(name, "__metadata__") == 0) {
         reel__failed(&a->failure, REEL_BAD_ARGUMENT, "no array may be called %s", name);
     } else if (a->count >= UINT32_MAX / 4) {

@@ -80,9 +80,10 @@ typedef struct {
 
 /* NULL only when memory is short. */
 REEL_API reel_archive *reel_archive_new(reel_archive_options);
-/* Reads a safetensors, .npy, .npz or HDF5 file, told apart by its first bytes. A file is mapped,
- * not copied, where its format allows: it must not be shortened while the archive is in use (files
- * that reel writes are replaced, never changed). NULL only when memory is short. */
+/* Reads a safetensors, .npy, .npz or HDF5 file, told apart by its first bytes; of HDF5, numbers that
+ * are stored in one piece without compression, as h5py and Keras store them unless told otherwise. A
+ * file is mapped, not copied, where its format allows: it must not be shortened while the archive is
+ * in use (files that reel writes are replaced, never changed). NULL only when memory is short. */
 REEL_API reel_archive *reel_archive_open(const char *path, reel_archive_options);
 /* The same for a file that lies in memory, which must stay until the archive is freed. */
 REEL_API reel_archive *reel_archive_parse(const void *bytes, size_t size, reel_archive_options);

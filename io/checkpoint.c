@@ -91,10 +91,23 @@ static bool lend_optimizer(reel_archive *a, reel_optimizer *optimizer)
     return reel_archive_set_text(a, OPTIMIZER_KEY, reel_optimizer_name(optimizer)) == REEL_OK;
 }
 
+/* Version 1 wrote "schedule/step" where it is "schedule.step" now. */
+static void name_as_version_1(char *name)
+{
+    char *dot = strchr(name, '.');
+    if (dot && !strchr(name, '/')) {
+        *dot = '/';
+    }
+}
+
 static bool find_entry(const reel_archive *a, const reel_state_entry *entry, reel_array *saved)
 {
     char name[1024];
+    const char *version = reel_archive_text(a, VERSION_KEY);
     int length = snprintf(name, sizeof name, OPTIMIZER "%s", entry->name);
+    if (version && strcmp(version, "1") == 0) {
+        name_as_version_1(name + strlen(OPTIMIZER));
+    }
     return length < (int)sizeof name && reel_archive_find(a, name, saved);
 }
 
@@ -105,7 +118,7 @@ static bool entry_fits(const reel_state_entry *entry, const reel_array *saved)
     return same_kind && reel_shape_equal(saved->shape, entry->shape);
 }
 
-/* "W/m" of parameter W; not "schedule/step", which an older reel may not have saved. */
+/* "W/m" of parameter W; not "schedule.step", which an older reel may not have saved. */
 static bool is_of_param(const reel_archive *params, const char *name)
 {
     char param[1024];

@@ -27,7 +27,9 @@
 extern "C" {
 #endif
 
-#define REEL_CHECKPOINT_VERSION 1 /* what reel writes */
+/* What reel writes. 1: the optimiser's schedule.step was called schedule/step, and so on, as if
+ * of a parameter. */
+#define REEL_CHECKPOINT_VERSION 2
 
 /* What a training program counts. reel stores it and does nothing with it but for `optimizer`. */
 typedef struct {

@@ -91,7 +91,8 @@ typedef struct {
  *     void NAME_step(NAME_state *, const float *x0, …, float *y0, …);
  *
  * of float or double as the tape is; index tensors are int32_t. Nothing is allocated. An op that
- * has no C form (random, or a program's own) is an error that names it. */
+ * has no C form (random, or a program's own) is an error that names it. The file is replaced as a
+ * whole; on failure the old one is as it was. */
 REEL_API reel_status reel_emit_c(reel_tape *, reel_recorded, const char *path, reel_emit_c_options);
 
 #ifdef __cplusplus

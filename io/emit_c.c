@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "emit_ops.h"
+#include "file.h"
 
 static const char who[] = "emit_c";
 
@@ -297,19 +298,43 @@ static bool is_name(const char *name)
     return good && strlen(name) < 64;
 }
 
-static reel_status write_file(reel__emitter *e, const char *path)
+static bool print_stream(reel__emitter *e, reel__replacement *file)
 {
-    e->out = fopen(path, "w");
-    bool fine = e->out != NULL;
-    if (fine) {
-        print_file(e);
-        fine = !ferror(e->out);
-        fine = fclose(e->out) == 0 && fine;
+    e->out = reel__replace_stream(file);
+    if (!e->out) {
+        return false;
+    }
+    print_file(e);
+    bool fine = !ferror(e->out);
+    int reason = errno;
+    if (fclose(e->out) != 0 && fine) {
+        reason = errno;
+        fine = false;
     }
     if (!fine) {
-        reel_fail(e->list->tape, REEL_FILE_ERROR, who, "%s: %s", path, strerror(errno));
+        reel__failed(file->failure, REEL_FILE_ERROR, "cannot write all of it: %s",
+                     strerror(reason));
     }
-    return fine ? REEL_OK : REEL_FILE_ERROR;
+    return fine;
+}
+
+/* The file is replaced as a whole. */
+static reel_status write_file(reel__emitter *e, const char *path)
+{
+    reel_tape *t = e->list->tape;
+    reel__failure failure = { 0 };
+    reel__replacement file;
+    if (reel__replace_begin(&file, path, t->options.allocator, &failure)) {
+        if (print_stream(e, &file)) {
+            reel__replace_end(&file, 1);
+        } else {
+            reel__replace_abandon(&file);
+        }
+    }
+    if (failure.status != REEL_OK) {
+        reel_fail(t, failure.status, who, "%s: %.800s", path, failure.text);
+    }
+    return failure.status;
 }
 
 reel_status reel_emit_c(reel_tape *t, reel_recorded recorded, const char *path,

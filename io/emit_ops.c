@@ -402,13 +402,121 @@ static void emit_hot(emitter *e, const reel__listed *y)
     fprintf(e->out, " : 0;\n");
 }
 
+/* y's rows at the indices grow by those of `rows`, in order. */
+static void emit_added_rows(emitter *e, const reel__listed *y, const reel__listed *indices,
+                            const reel__listed *rows)
+{
+    if (rows->size == 0) {
+        return;
+    }
+    reel__emit_loops(e, &rows->shape, -1);
+    reel__emit_base(e, y);
+    fprintf(e->out, " + ");
+    emit_index(e, indices, y->shape.dim[0]);
+    fprintf(e->out, " * %" PRId64, y->stride[0]);
+    for (int i = 1; i < y->shape.rank; i++) {
+        if (y->shape.dim[i] != 1) {
+            fprintf(e->out, " + i%d * %" PRId64, indices->shape.rank + i - 1, y->stride[i]);
+        }
+    }
+    fprintf(e->out, "] += ");
+    print_own(e, rows);
+    fprintf(e->out, ";\n");
+}
+
+static void emit_scatter_rows(emitter *e, const reel__listed *y)
+{
+    emit_zeros(e, y);
+    emit_added_rows(e, y, reel__listed_input(e->list, y, 1), reel__listed_input(e->list, y, 0));
+}
+
+static void emit_scatter_add(emitter *e, const reel__listed *y)
+{
+    emit_moved(e, y, reel__listed_input(e->list, y, 0), 0, 0, false);
+    emit_added_rows(e, y, reel__listed_input(e->list, y, 1), reel__listed_input(e->list, y, 2));
+}
+
+/* An element of the loops, or of the second half of its last axis. */
+static void emit_part(emitter *e, const reel__listed *x, int first_axis, bool imaginary)
+{
+    reel__listed part = *x;
+    int axis[REEL_MAX_RANK], last = x->shape.rank - 1;
+    for (int i = 0; i <= last; i++) {
+        axis[i] = first_axis + i;
+    }
+    if (imaginary) {
+        part.offset += x->shape.dim[last] / 2 * x->stride[last];
+    }
+    reel__emit_element(e, &part, axis);
+}
+
+/* One step of a scan: \1 to \4 stand for a, its imaginary part, b and its imaginary part. */
+static void emit_scan_step(emitter *e, const reel__listed *y, bool complex_values)
+{
+    static const char *const real = "r = \1 * r + \3;";
+    static const char *const both =
+        "const double was = r; r = \1 * was - \2 * m + \3; m = \1 * m + \2 * was + \4;";
+    fprintf(e->out, "            ");
+    for (const char *c = complex_values ? both : real; *c; c++) {
+        if (*c > 4) {
+            fputc(*c, e->out);
+        } else {
+            emit_part(e, reel__listed_input(e->list, y, *c > 2), 0, *c % 2 == 0);
+        }
+    }
+    fprintf(e->out, "\n            ");
+    emit_part(e, y, 0, false);
+    fprintf(e->out, " = (REAL)r;\n");
+    if (complex_values) {
+        fprintf(e->out, "            ");
+        emit_part(e, y, 0, true);
+        fprintf(e->out, " = (REAL)m;\n");
+    }
+}
+
+/* Column by column; i0 is the step. */
+static void emit_linear_scan(emitter *e, const reel__listed *y)
+{
+    const reel__listed *start = reel__listed_input(e->list, y, 2);
+    bool complex_values = reel__listed_int(y, "complex_values") != 0;
+    int64_t steps = y->shape.dim[0];
+    int last = y->shape.rank - 1;
+    reel_shape columns = y->shape;
+    columns.dim[last] = complex_values ? 1 : columns.dim[last];
+    reel__emit_loops(e, &columns, 0);
+    if (complex_values) {
+        fprintf(e->out, "for (long i%d = 0; i%d < %" PRId64 "; i%d++) ", last, last,
+                y->shape.dim[last] / 2, last);
+    }
+    fprintf(e->out, "{\n        double r = ");
+    emit_part(e, start, 1, false);
+    if (complex_values) {
+        fprintf(e->out, ", m = ");
+        emit_part(e, start, 1, true);
+    }
+    fprintf(e->out, ";\n        for (long t = 0; t < %" PRId64 "; t++) {\n", steps);
+    fprintf(e->out, "            const long i0 = ");
+    fprintf(e->out, reel__listed_int(y, "reverse") ? "%" PRId64 " - t;\n" : "t;\n", steps - 1);
+    emit_scan_step(e, y, complex_values);
+    fprintf(e->out, "            (void)i0;\n        }\n    }\n");
+}
+
 static const struct {
     const char *op;
     void (*emit)(emitter *, const reel__listed *);
 } others[] = {
-    { "concat", emit_concat }, { "fill", emit_fill },          { "gather", emit_gather },
-    { "matmul", emit_matmul }, { "one_hot", emit_hot },        { "pad", emit_pad },
-    { "pick", emit_pick },     { "pick_transpose", emit_hot }, { "stack", emit_stack },
+    { "concat", emit_concat },
+    { "fill", emit_fill },
+    { "gather", emit_gather },
+    { "linear_scan", emit_linear_scan },
+    { "matmul", emit_matmul },
+    { "one_hot", emit_hot },
+    { "pad", emit_pad },
+    { "pick", emit_pick },
+    { "pick_transpose", emit_hot },
+    { "scatter_add", emit_scatter_add },
+    { "scatter_rows", emit_scatter_rows },
+    { "stack", emit_stack },
     { "sum_to", emit_sum_to },
 };
 
@@ -481,7 +589,12 @@ void reel__emit_helpers(emitter *e)
                     e->name, f->op, f->index ? "int32_t" : "REAL", f->body);
         }
     }
-    if (uses(e->list, "gather") || uses(e->list, "pick")) {
+    static const char *const indexed[] = { "gather", "pick", "scatter_add", "scatter_rows" };
+    size_t first = 0;
+    while (first < 4 && !uses(e->list, indexed[first])) {
+        first++;
+    }
+    if (first < 4) {
         fprintf(e->out,
                 "static long %s_within(int32_t index, long n)\n"
                 "{\n    return index >= 0 && index < n ? index : 0;\n}\n\n",

@@ -179,8 +179,13 @@ bool reel__replace_begin(reel__replacement *r, const char *path, reel_allocator 
                               .failure = failure,
                               .file = -1,
                               .room = strlen(path) + ROOM_FOR_ENDINGS };
+    struct stat old;
     if (!path[folder_length(path)]) {
         reel__failed(failure, REEL_BAD_ARGUMENT, "the path names no file");
+        return false;
+    }
+    if (stat(path, &old) == 0 && !S_ISREG(old.st_mode)) { /* /dev/null would become a file */
+        reel__failed(failure, REEL_FILE_ERROR, "not a regular file");
         return false;
     }
     r->path = allocator.resize(allocator.self, NULL, 0, 2 * r->room);
@@ -214,6 +219,19 @@ bool reel__replace_write(reel__replacement *r, const void *data, size_t size)
         size -= (size_t)written;
     }
     return true;
+}
+
+FILE *reel__replace_stream(reel__replacement *r)
+{
+    int copy = dup(r->file);
+    FILE *stream = copy >= 0 ? fdopen(copy, "w") : NULL;
+    if (!stream) {
+        system_refused(r->failure, "open it");
+        if (copy >= 0) {
+            close(copy);
+        }
+    }
+    return stream;
 }
 
 /* ---- what stood there before --------------------------------------------------------------- */
@@ -284,4 +302,18 @@ bool reel__replace_end(reel__replacement *r, int keep)
     bool synced = sync_folder(r);
     forget(r);
     return synced;
+}
+
+bool reel__replace_file(const char *path, const void *data, size_t size, reel_allocator allocator,
+                        reel__failure *failure)
+{
+    reel__replacement r;
+    if (!reel__replace_begin(&r, path, allocator, failure)) {
+        return false;
+    }
+    if (!reel__replace_write(&r, data, size)) {
+        reel__replace_abandon(&r);
+        return false;
+    }
+    return reel__replace_end(&r, 1);
 }

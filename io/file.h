@@ -46,9 +46,15 @@ typedef struct {
  * two. */
 bool reel__replace_begin(reel__replacement *, const char *path, reel_allocator, reel__failure *);
 bool reel__replace_write(reel__replacement *, const void *data, size_t size);
+/* The file as a stream, to be closed before the end; NULL when it fails. What could not be written
+ * is known to fflush, and must be told to reel__replace_abandon. */
+FILE *reel__replace_stream(reel__replacement *);
 /* Syncs and renames. keep > 1: what stands at PATH goes to PATH.1, that to PATH.2, …, and at most
  * `keep` files in all remain. */
 bool reel__replace_end(reel__replacement *, int keep);
 void reel__replace_abandon(reel__replacement *);
+/* All of it at once. */
+bool reel__replace_file(const char *path, const void *data, size_t size, reel_allocator,
+                        reel__failure *);
 
 #endif

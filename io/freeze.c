@@ -35,11 +35,13 @@ typedef struct {
 typedef struct chunk {
     struct chunk *next;
     size_t size;
+    bool passing; /* needed while the program is built and not behind */
 } chunk;
 
 struct reel_frozen {
     reel_allocator allocator;
     chunk *chunks;
+    bool passing; /* what is taken now */
     reel_dtype dtype;
     size_t element;
     int inputs, outputs, states;
@@ -67,9 +69,25 @@ static void *take(reel_frozen *f, size_t bytes)
     memset(made, 0, size);
     made->next = f->chunks;
     made->size = size;
+    made->passing = f->passing;
     f->chunks = made;
     f->report.bytes += size;
     return (void *)(((uintptr_t)(made + 1) + 63) & ~(uintptr_t)63);
+}
+
+/* What only the building needed: matrices that are packed now, results on the way to constants. */
+static void drop_passing(reel_frozen *f)
+{
+    for (chunk **at = &f->chunks; *at;) {
+        chunk *c = *at;
+        if (!c->passing) {
+            at = &c->next;
+            continue;
+        }
+        *at = c->next;
+        f->report.bytes -= c->size;
+        f->allocator.resize(f->allocator.self, c, c->size, 0);
+    }
 }
 
 void reel_frozen_free(reel_frozen *f)
@@ -91,6 +109,7 @@ typedef struct {
     reel_frozen *f;
     const reel__listing *list;
     place *place; /* of each item */
+    bool *stays;  /* of each item that is fixed: steps read its memory */
     size_t scratch;
     int capacity;
     bool int8;
@@ -109,10 +128,16 @@ static bool take_place(builder *b, uint32_t position)
         p->data = b->place[y->storage].data + y->offset * (int64_t)p->element;
         return true;
     }
-    char *data = take(b->f, (size_t)y->size * p->element);
+    size_t bytes = (size_t)y->size * p->element;
+    bool passing = b->f->passing;
+    b->f->passing = y->fixed && !b->stays[position];
+    char *data = take(b->f, bytes);
+    b->f->passing = passing;
     if (data && y->data) {
-        memcpy(data, y->data, (size_t)y->size * p->element);
-        b->f->report.weight_bytes += (size_t)y->size * p->element;
+        memcpy(data, y->data, bytes);
+    }
+    if (data && y->fixed && b->stays[position]) {
+        b->f->report.weight_bytes += bytes;
     }
     p->data = data ? data + y->offset * (int64_t)p->element : NULL;
     return data != NULL;
@@ -307,6 +332,27 @@ static bool run_all(reel_frozen *f)
 
 /* ---- freezing -------------------------------------------------------------------------------- */
 
+/* Whose memory steps read: all but that of matrices which are packed. */
+static bool find_what_stays(builder *b)
+{
+    const reel__listing *l = b->list;
+    b->f->passing = true;
+    b->stays = take(b->f, l->count + 1u);
+    b->f->passing = false;
+    for (uint32_t i = 0; b->stays && i < l->count; i++) {
+        const reel__listed *y = &l->item[i];
+        for (int k = 0; k < y->inputs && !y->fixed; k++) {
+            if (k != 1 || !is_fixed_product(b, y)) {
+                b->stays[reel__listed_input(l, y, k)->storage] = true;
+            }
+        }
+    }
+    for (int i = 0; b->stays && i < l->outputs; i++) {
+        b->stays[l->item[l->output[i]].storage] = true;
+    }
+    return b->stays != NULL;
+}
+
 /* First what is fixed, which runs once and is dropped, then the rest; a product's matrix must be
  * known when it is packed. */
 static bool build_program(builder *b)
@@ -314,6 +360,7 @@ static bool build_program(builder *b)
     reel_frozen *f = b->f;
     for (int pass = 0; pass < 2; pass++) {
         f->count = 0;
+        f->passing = pass == 0;
         for (uint32_t i = 0; i < b->list->count; i++) {
             if (b->list->item[i].fixed == (pass == 0) && !add_item(b, i)) {
                 return false;
@@ -328,6 +375,7 @@ static bool build_program(builder *b)
         }
     }
     f->report.kernels = f->count;
+    drop_passing(f);
     return true;
 }
 
@@ -388,7 +436,7 @@ static reel_frozen *build(reel__listing *l, const reel_recorded *r, reel_freeze_
     }
     b.place = take(f, (l->count + 1u) * sizeof *b.place);
     f->program = take(f, (most + 1) * sizeof *f->program);
-    if (b.place && f->program && build_program(&b) && connect(&b, r)) {
+    if (b.place && f->program && find_what_stays(&b) && build_program(&b) && connect(&b, r)) {
         return f;
     }
     reel_frozen_free(f);

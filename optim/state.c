@@ -6,7 +6,7 @@
 
 #include "optimizer.h"
 
-/* A number of the whole optimiser. */
+/* A number of the whole optimiser. No name has a slash, as those of a parameter have. */
 typedef struct {
     const char *name;
     size_t offset, count; /* doubles, from the start of reel_optimizer */
@@ -18,11 +18,11 @@ typedef struct {
     }
 static const number of_all[] = {
     NUMBER("lr", lr),
-    NUMBER("schedule/step", drive.step),
-    NUMBER("schedule/base_lr", drive.base_lr),
-    NUMBER("plateau/best", drive.plateau.best),
-    NUMBER("plateau/bad", drive.plateau.bad),
-    NUMBER("plateau/cooling", drive.plateau.cooling),
+    NUMBER("schedule.step", drive.step),
+    NUMBER("schedule.base_lr", drive.base_lr),
+    NUMBER("plateau.best", drive.plateau.best),
+    NUMBER("plateau.bad", drive.plateau.bad),
+    NUMBER("plateau.cooling", drive.plateau.cooling),
 };
 enum { NUMBERS = sizeof of_all / sizeof *of_all };
 

@@ -77,16 +77,14 @@ static void expect_version_one(reel_tape *t, const reel_training_state *at)
     cr_expect_eq(reel_optimizer_lr(at->optimizer), 0.5);
 }
 
-/* Made by tools/write_checkpoint.c when version 1 was the newest. */
-Test(checkpoint, a_file_of_version_1_loads)
+static void expect_old_file(const char *path)
 {
     reel_tape *t = reel_tape_new((reel_tape_options){ .seed = 5, .threads = 1 });
     reel_var W = reel_param(t, "W", REEL_SHAPE(2, 3), reel_zeros());
     reel_optimizer *sgd = reel_sgd(t, (reel_sgd_options){ .lr = 0.1, .momentum = 0.5 });
     reel_training_state at = { .optimizer = sgd,
                                .extra = reel_archive_new((reel_archive_options){ 0 }) };
-    cr_assert_eq(reel_load_checkpoint(t, REEL_GOLDEN_DIR "/io_checkpoint_v1.safetensors", &at),
-                 REEL_OK, "%s", reel_tape_error(t));
+    cr_assert_eq(reel_load_checkpoint(t, path, &at), REEL_OK, "%s", reel_tape_error(t));
     expect_version_one(t, &at);
     float numbers[6];
     reel_read(W, numbers, 6);
@@ -97,6 +95,51 @@ Test(checkpoint, a_file_of_version_1_loads)
     cr_expect_eq(numbers[5], -0.25f);
     reel_archive_free(at.extra);
     reel_tape_free(t);
+}
+
+/* Made by tools/write_checkpoint.c, each when its version was the newest. */
+Test(checkpoint, a_file_of_every_version_loads)
+{
+    expect_old_file(REEL_GOLDEN_DIR "/io_checkpoint_v1.safetensors");
+    expect_old_file(REEL_GOLDEN_DIR "/io_checkpoint_v2.safetensors");
+}
+
+/* "schedule/step" was the schedule's place and the parameter's count of updates. */
+Test(checkpoint, parameters_may_be_called_as_what_optimisers_remember)
+{
+    static const char *const names[] = { "schedule", "plateau", "lr", "schedule.step", "step" };
+    enum { NAMES = sizeof names / sizeof *names };
+    char path[FILES_PATH];
+    files_begin(path, "run.checkpoint");
+    double rates[2];
+    for (int pass = 0; pass < 2; pass++) {
+        reel_tape *t = reel_tape_new((reel_tape_options){ .seed = 1, .threads = 1 });
+        reel_var loss = { 0 }, W[NAMES];
+        for (int i = 0; i < NAMES; i++) {
+            W[i] = reel_param(t, names[i], REEL_SHAPE(2), reel_constant(1));
+        }
+        reel_optimizer *adam = reel_adam(t, (reel_adam_options){ .lr = 0.1 });
+        reel_optimizer_schedule(adam, reel_exponential_lr(0.5));
+        reel_training_state at = { .optimizer = adam };
+        if (pass == 1) {
+            cr_assert_eq(reel_load_checkpoint(t, path, &at), REEL_OK, "%s", reel_tape_error(t));
+        }
+        for (int step = 0; step < 3; step++) {
+            reel_rewind(t);
+            loss = reel_sum_all(W[0]);
+            for (int i = 1; i < NAMES; i++) {
+                loss = reel_add(loss, reel_sum_all(W[i]));
+            }
+            reel_backward(loss);
+            reel_optimizer_step(adam);
+            reel_schedule_step(adam);
+        }
+        rates[pass] = reel_optimizer_lr(adam);
+        cr_assert_eq(reel_save_checkpoint(t, path, &at, plain), REEL_OK, "%s", reel_tape_error(t));
+        reel_tape_free(t);
+    }
+    cr_expect_float_eq(rates[1], rates[0] / 8, 1e-12, "the schedule went on");
+    files_end(path);
 }
 
 static void expect_version_refused(const char *version, reel_status status, const char *message)
@@ -118,7 +161,7 @@ static void expect_version_refused(const char *version, reel_status status, cons
 Test(checkpoint, a_file_of_a_later_version_is_refused_with_both_versions_named)
 {
     expect_version_refused("7", REEL_UNSUPPORTED,
-                           "the checkpoint is of version 7, this reel reads up to version 1");
+                           "the checkpoint is of version 7, this reel reads up to version 2");
     expect_version_refused("one", REEL_BAD_FILE, "the file is no checkpoint");
     expect_version_refused("0", REEL_BAD_FILE, "the file is no checkpoint");
     expect_version_refused(NULL, REEL_BAD_FILE, "the file is no checkpoint");

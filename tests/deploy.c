@@ -6,6 +6,7 @@
 
 #include "io/deploy.h"
 #include "ops/ops.h"
+#include "support/failing_memory.h"
 
 enum { STEPS = 5, BATCH = 3, IN = 4, HIDDEN = 6, OUT = 2 };
 
@@ -218,4 +219,44 @@ Test(deploy, what_cannot_be_frozen_is_an_error_that_says_why)
     reel_record_step(t, (reel_cell){ 0 }, 1, 1, (reel_layer){ 0 }, &r);
     cr_assert(strstr(reel_tape_error(t), "record_step"));
     reel_tape_free(t);
+}
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+/* Freezes an LSTM of 64 in, 128 hidden, 64 out and frees its tape; what then is held. */
+static size_t held_by_frozen(reel_freeze_options options, reel_frozen_report *report)
+{
+    failing_memory memory = { .fail_at = -1 };
+    reel_tape *t = reel_tape_new((reel_tape_options){
+        .threads = 1, .allocator = { .self = &memory, .resize = failing_memory_resize } });
+    reel_cell cell = reel_lstm(t, "cell", 64, 128, (reel_lstm_options){ 0 });
+    reel_layer out = reel_dense(t, "out", 128, 64, (reel_dense_options){ 0 });
+    reel_recorded step;
+    reel_record_step(t, cell, 1, 64, out, &step);
+    reel_frozen *f = reel_freeze(t, step, options);
+    cr_assert(f, "%s", reel_tape_error(t));
+    reel_tape_free(t);
+    size_t held = memory.held;
+    *report = reel_frozen_report_of(f);
+    reel_frozen_free(f);
+    cr_expect_eq(memory.held, 0);
+    return held;
+}
+
+Test(deploy, a_frozen_program_holds_its_matrices_once_and_int8_in_a_quarter_of_the_bytes)
+{
+    enum {
+        MATRICES = (64 + 128) * 512 + 128 * 64,
+        BIASES = 512 + 64,
+        REST = 64 << 10
+    }; /* the calls */
+    reel_frozen_report report;
+    size_t floats = held_by_frozen((reel_freeze_options){ 0 }, &report);
+    cr_expect_eq(floats, report.bytes);
+    cr_expect_lt(floats, (MATRICES + BIASES) * sizeof(float) + REST, "%zu", floats);
+    cr_expect_geq(report.weight_bytes, (MATRICES + BIASES) * sizeof(float));
+    size_t bytes = held_by_frozen((reel_freeze_options){ .int8 = true }, &report);
+    cr_expect_eq(bytes, report.bytes);
+    cr_expect_lt(bytes, MATRICES + 4 * BIASES * sizeof(float) + REST, "%zu", bytes);
+    cr_expect_lt(report.weight_bytes, MATRICES + 4 * BIASES * sizeof(float));
 }

@@ -367,6 +367,58 @@ Test(foreign, an_h5_whose_dataset_has_too_little_data_is_refused)
     files_end(path);
 }
 
+#define CORPUS(name) (REEL_SOURCE_DIR "/tests/fuzz/corpus/hdf5/" name)
+
+/* h5py wrote them: [[0, 1, 2], [3, 4, 5]] under a group and once more as big-endian doubles, and
+ * 0, 1, 2 as int16. */
+static void expect_plain(const char *path)
+{
+    double x[6];
+    reel_array array;
+    reel_archive *a = reel_archive_open(path, (reel_archive_options){ 0 });
+    cr_assert_eq(reel_archive_status(a), REEL_OK, "%s", reel_archive_error(a));
+    cr_assert_eq(reel_archive_count(a), 4);
+    static const char *const names[] = { "layers/lstm/vars/0", "big" };
+    for (int k = 0; k < 2; k++) {
+        cr_assert(reel_archive_find(a, names[k], &array));
+        cr_expect_eq(array.type, k ? REEL_ARRAY_F64 : REEL_ARRAY_F32);
+        cr_assert_eq(reel_array_read_f64(array, x, 6), REEL_OK);
+        for (int i = 0; i < 6; i++) {
+            cr_expect_eq(x[i], i);
+        }
+    }
+    cr_assert(reel_archive_find(a, "i", &array));
+    cr_expect(array.type == REEL_ARRAY_I16 && array.shape.rank == 1 && array.shape.dim[0] == 3);
+    cr_assert(reel_archive_find(a, "s", &array));
+    cr_expect_eq(array.shape.rank, 0);
+    reel_archive_free(a);
+}
+
+Test(foreign, an_h5_is_read_in_the_old_form_and_the_new)
+{
+    expect_plain(CORPUS("plain.h5"));
+    expect_plain(CORPUS("latest.h5"));
+}
+
+Test(foreign, an_h5_that_is_not_whole_numbers_in_one_piece_is_refused_by_name)
+{
+    static const struct {
+        const char *path, *message;
+    } files[] = {
+        { CORPUS("chunked.h5"), "HDF5: f is stored in chunks, as Keras stores no weights" },
+        { CORPUS("odd.h5"), "HDF5: e keeps its data in another file" },
+        { CORPUS("timeout-122522"), "leads too deep" },   /* a group within itself */
+        { CORPUS("timeout-b76f9a"), "already" },          /* a ring of free pieces of a heap */
+        { CORPUS("crash-b5de26e3"), "stored in chunks" }, /* that are shorter than they say */
+    };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        reel_archive *a = reel_archive_open(files[i].path, (reel_archive_options){ 0 });
+        cr_expect_eq(reel_archive_status(a) == REEL_OK, false);
+        cr_expect(strstr(reel_archive_error(a), files[i].message), "%s", reel_archive_error(a));
+        reel_archive_free(a);
+    }
+}
+
 /* ---- what does not fit --------------------------------------------------------------------- */
 
 static void expect_refused(reel_tape *t, const reel_foreign_layer *rows, bool partial,

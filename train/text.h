@@ -60,6 +60,7 @@ REEL_API int64_t reel_encode(reel_vocabulary *, const char *text, size_t bytes, 
 REEL_API int64_t reel_decode(reel_vocabulary *, const int32_t *symbols, size_t n, char *out,
                              size_t room);
 
+/* The file is replaced as a whole; on failure the old one is as it was. */
 REEL_API reel_status reel_vocabulary_save(reel_vocabulary *, const char *path);
 REEL_API reel_vocabulary *reel_vocabulary_load(reel_tape *, const char *path);
 

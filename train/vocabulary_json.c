@@ -5,8 +5,10 @@
  *
  * Bytes and merges need not be UTF-8, which JSON is: a merge is written as the numbers of its two
  * symbols, and bytes are not written. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "../io/file.h"
 #include "vocabulary.h"
 #ifdef REEL_HAVE_JANSSON
 #include <jansson.h>
@@ -53,11 +55,15 @@ reel_status reel_vocabulary_save(reel_vocabulary *v, const char *path)
         return REEL_BAD_HANDLE;
     }
     json_t *root = to_json(v);
-    bool good = root && path && json_dump_file(root, path, JSON_INDENT(1)) == 0;
+    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    reel__failure failure = { 0 };
+    bool good = text && path &&
+                reel__replace_file(path, text, strlen(text), v->tape->options.allocator, &failure);
+    free(text);
     json_decref(root);
     if (!good) {
-        reel_fail(v->tape, REEL_FILE_ERROR, "vocabulary_save", "cannot write %s",
-                  path ? path : "NULL");
+        reel_fail(v->tape, REEL_FILE_ERROR, "vocabulary_save", "cannot write %s%s%.400s",
+                  path ? path : "NULL", failure.text[0] ? ": " : "", failure.text);
     }
     return good ? REEL_OK : REEL_FILE_ERROR;
 }

@@ -1,26 +1,8 @@
-/* npz.c: NumPy's archives: see support/fuzz.h. */
-#include <reel.h>
-
+/* npz.c: NumPy's archives. */
 #include "support/fuzz.h"
-
-const char *const reel_fuzz_seeds[] = {
-    REEL_GOLDEN_DIR "/io_numpy.npz",     REEL_GOLDEN_DIR "/io_bad_outside.npz",
-    REEL_GOLDEN_DIR "/io_bad_other.npz", REEL_GOLDEN_DIR "/io_bad_twice.npz",
-    REEL_GOLDEN_DIR "/io_keras.npz",     NULL,
-};
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    reel_archive_options options = { .size_limit = 1 << 24 };
-    reel_archive *a = reel_archive_parse(bytes, size, options);
-    fuzz_read_all(a);
-    reel_archive_free(a);
+    fuzz_archive(bytes, size);
     return 0;
 }
-
-#ifndef REEL_LIBFUZZER
-int main(int count, char **arguments)
-{
-    return fuzz_main(count, arguments);
-}
-#endif

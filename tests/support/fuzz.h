@@ -1,9 +1,8 @@
-/* fuzz.h: a fuzzer of a reader. A file of tests/fuzz defines reel_fuzz_seeds and
- * LLVMFuzzerTestOneInput, and is at once
- *
- *     a program: NAME [SECONDS [SEED]]    mutates the seeds for so long; the file that ended it is
- *                NAME FILE                left as NAME.last, and can be tried again
- *     a libFuzzer target, compiled by clang with -fsanitize=fuzzer -DREEL_LIBFUZZER */
+/* fuzz.h: fuzzers of what reads files. A file of tests/fuzz defines LLVMFuzzerTestOneInput, which
+ * reads what it is given and ends the program by abort() where something is not as it must be; the
+ * files of tests/fuzz/corpus/NAME are what to begin with, and what was found once and mended. It
+ * becomes a libFuzzer target in the preset fuzz, elsewhere a test that tries those files alone
+ * (fuzz/replay). */
 #ifndef REEL_TEST_FUZZ_H
 #define REEL_TEST_FUZZ_H
 
@@ -12,14 +11,15 @@
 
 #include "io/archive.h"
 
-/* Paths of whole files to start from, up to a NULL. */
-extern const char *const reel_fuzz_seeds[];
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-/* Reads every array and text of an archive. */
-void fuzz_read_all(const reel_archive *);
+/* A file with these bytes, for readers that want a path; the next call overwrites it. */
+const char *fuzz_file(const uint8_t *bytes, size_t size);
 
-/* Mutates seeds until the time is over. */
-int fuzz_main(int count, char **arguments);
+/* Reads the bytes as an archive, all its arrays and texts. What it refuses it must say why. */
+void fuzz_archive(const uint8_t *bytes, size_t size);
+
+/* Ends the program unless a call that failed says why, and only then. */
+void fuzz_expect_message(const reel_tape *, bool failed);
 
 #endif
