@@ -83,6 +83,20 @@ bool reel__check_inner(reel_tape *tape, const char *layer, reel_cell cell)
     return true;
 }
 
+bool reel__check_cells(reel_tape *tape, const char *layer, int n, const reel_cell cells[])
+{
+    if (n < 1 || !cells) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, layer, "%d cells, must be at least 1", n);
+        return false;
+    }
+    for (int k = 0; k < n; k++) {
+        if (!reel__check_inner(tape, layer, cells[k])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool reel__check_probability(reel_tape *tape, const char *layer, const char *what, double p)
 {
     if (p >= 0 && p < 1) {
