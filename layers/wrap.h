@@ -27,6 +27,9 @@ reel_cell reel__wrap_one(reel_tape *, void *self,
                          reel_var (*step)(void *self, reel_var x, reel_var state[]),
                          void (*begin)(void *self), reel_cell inner);
 
+/* reel_wrap of a cell that lives until the rewind. */
+reel_cell reel__wrap_recorded(reel_tape *, reel_cell outer, reel_cell inner);
+
 /* reel_token_cell, with errors of `layer`. (encoder_decoder.c) */
 reel_cell reel__token_cell(reel_tape *, const char *layer, reel_token_model);
 
