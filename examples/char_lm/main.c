@@ -102,21 +102,22 @@ static bool run(const options *o, const text *t, reel_tape *tape, double started
     return reel_tape_status(tape) == REEL_OK;
 }
 
-static bool run_on_tape(const options *o, reel_tape *tape, double started)
+/* An exit status: 2 where there is nothing to learn from. */
+static int run_on_tape(const options *o, reel_tape *tape, double started)
 {
     text t;
     const char *reason = NULL;
-    bool fine = o->words ? words_load(&t, tape, o->text, (int)o->vocabulary, &reason)
-                         : text_load(&t, o->text, &reason);
-    if (!fine) {
+    bool loaded = o->words ? words_load(&t, tape, o->text, (int)o->vocabulary, &reason)
+                           : text_load(&t, o->text, &reason);
+    if (!loaded) {
         fprintf(stderr, "char_lm: %s %s\n", o->text, reason);
     }
-    fine = fine && run(o, &t, tape, started);
+    bool fine = loaded && run(o, &t, tape, started);
     if (reel_tape_status(tape) != REEL_OK) {
         fprintf(stderr, "char_lm: %s\n", reel_tape_error(tape));
     }
     text_free(&t);
-    return fine;
+    return fine ? EXIT_SUCCESS : loaded ? EXIT_FAILURE : 2;
 }
 
 int main(int count, char **arguments)
@@ -133,7 +134,7 @@ int main(int count, char **arguments)
         fprintf(stderr, "char_lm: out of memory\n");
         return EXIT_FAILURE;
     }
-    bool fine = run_on_tape(&o, tape, started);
+    int status = run_on_tape(&o, tape, started);
     reel_tape_free(tape);
-    return fine ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }

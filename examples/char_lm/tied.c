@@ -8,7 +8,7 @@ model model_new_tied(reel_tape *t, int symbols, int embedding, int hidden, int l
 {
     model m = { .tape = t, .symbols = symbols, .layers = layers, .regular = regular };
     m.embedding = reel_embedding(t, "embedding", symbols, embedding,
-                                 (reel_embedding_options){ .table = reel_uniform(-0.1, 0.1) });
+                                 (reel_embedding_options){ .table = reel_uniform(-1, 1) });
     for (int layer = 0; layer < layers; layer++) {
         char name[16];
         snprintf(name, sizeof name, "lstm%d", layer + 1);
