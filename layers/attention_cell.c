@@ -1,5 +1,5 @@
 /* attention_cell.c: a cell around a cell, with a look at a memory in each step. */
-#include "layer.h"
+#include "wrap.h"
 
 typedef struct {
     reel_cell inner;
@@ -47,11 +47,11 @@ static reel_var step(void *self, reel_var x, reel_var state[])
         x = reel_concat(-1, x, state[place_of_feed(c)]);
     }
     if (c->options.after) {
-        o = c->inner.step(c->inner.self, x, state);
+        o = reel__step(&c->inner, x, state);
         seen = reel_attend(o, &c->memory, ours);
     } else {
         seen = reel_attend(state[0], &c->memory, ours);
-        o = c->inner.step(c->inner.self, reel_concat(-1, x, seen.context), state);
+        o = reel__step(&c->inner, reel_concat(-1, x, seen.context), state);
     }
     reel_var out = output(c, o, seen.context);
     if (c->options.feed) {
@@ -120,5 +120,5 @@ reel_cell reel_attention_cell(reel_cell inner, reel_memory memory,
     *c = made;
     reel_cell cell = { .self = c, .step = step, .states = states_of(c) };
     set_widths(c, cell.width);
-    return cell;
+    return reel__wrap_recorded(tape, cell, inner);
 }

@@ -90,6 +90,11 @@ REEL_API reel_cell reel_phased_lstm(reel_tape *, const char *name, int64_t in, i
  * starting at zero is the empty memory. */
 typedef struct {
     bool exponential_forget;
+    /* The recurrent matrix of each gate is of blocks along its diagonal, one for a head of d =
+     * hidden / heads columns: head k hears h of head k alone. W_h is [hidden, 4·d]: rows k·d …
+     * are the blocks of head k, i, f, z, o beside one another. A divisor of hidden, at most 64;
+     * 0: 1. */
+    int64_t heads;
     double forget_bias; /* 0: 1; REEL_ZERO: 0 */
 } reel_slstm_options;
 REEL_API reel_cell reel_slstm(reel_tape *, const char *name, int64_t in, int64_t hidden,

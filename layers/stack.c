@@ -1,4 +1,4 @@
-/* stack.c: several cells as one, on top of each other or side by side. */
+/* stack.c: several cells as one, on top of each other. */
 #include <string.h>
 
 #include "skip.h"
@@ -11,20 +11,6 @@ typedef struct {
     int n;
     reel_cell cell[];
 } stack;
-
-static bool check_cells(reel_tape *tape, const char *layer, int n, const reel_cell cells[])
-{
-    if (n < 1 || !cells) {
-        reel_fail(tape, REEL_BAD_ARGUMENT, layer, "%d cells, must be at least 1", n);
-        return false;
-    }
-    for (int k = 0; k < n; k++) {
-        if (!reel__check_inner(tape, layer, cells[k])) {
-            return false;
-        }
-    }
-    return true;
-}
 
 static stack *new_stack(reel_tape *tape, int n, const reel_cell cells[], reel_stack_options options)
 {
@@ -45,8 +31,6 @@ static void begin(void *self)
     stack *s = self;
     memset(s->mask, 0, (size_t)s->n * sizeof *s->mask);
 }
-
-/* ---- one on top of another ------------------------------------------------------------------ */
 
 /* Says of a layer's error which layer it was. */
 static reel_var blame(reel_tape *tape, int layer, reel_shape input)
@@ -89,7 +73,7 @@ reel_cell reel_stack_cells(reel_tape *tape, int n, const reel_cell cells[],
                            reel_stack_options options)
 {
     reel_cell outer = { .step = step_stack };
-    if (!check_cells(tape, "stack_cells", n, cells) ||
+    if (!reel__check_cells(tape, "stack_cells", n, cells) ||
         !reel__check_probability(tape, "stack_cells", "dropout", options.dropout)) {
         return (reel_cell){ 0 };
     }
@@ -105,56 +89,5 @@ reel_cell reel_stack_cells(reel_tape *tape, int n, const reel_cell cells[],
         outer.states += cells[k].states;
     }
     outer.self = new_stack(tape, n, cells, options);
-    return outer.self ? reel_wrap(tape, outer, begin, n, cells) : (reel_cell){ 0 };
-}
-
-/* ---- side by side --------------------------------------------------------------------------- */
-
-/* Columns from `first` on, as many as the cell's state has. */
-static reel_var part(reel_var all, int64_t first, int64_t width)
-{
-    return reel_slice(all, 1, first, first + width);
-}
-
-static reel_var step_parallel(void *self, reel_var x, reel_var state[])
-{
-    stack *s = self;
-    int states = s->cell[0].states;
-    reel_var output = { 0 }, next[REEL_MAX_STATES] = { { 0 } };
-    int64_t first[REEL_MAX_STATES] = { 0 };
-    for (int i = 0; i < s->n; i++) {
-        const reel_cell *cell = &s->cell[i];
-        reel_var own[REEL_MAX_STATES] = { { 0 } };
-        for (int k = 0; k < states; k++) {
-            own[k] = part(state[k], first[k], cell->width[k]);
-            first[k] += cell->width[k];
-        }
-        reel_var y = reel__step(cell, x, own);
-        output = i == 0 ? y : reel_concat(1, output, y);
-        for (int k = 0; k < states; k++) {
-            next[k] = i == 0 ? own[k] : reel_concat(1, next[k], own[k]);
-        }
-    }
-    memcpy(state, next, (size_t)states * sizeof *next);
-    return output;
-}
-
-reel_cell reel_parallel_cells(reel_tape *tape, int n, const reel_cell cells[])
-{
-    if (!check_cells(tape, "parallel_cells", n, cells)) {
-        return (reel_cell){ 0 };
-    }
-    reel_cell outer = { .step = step_parallel, .states = cells[0].states };
-    for (int i = 0; i < n; i++) {
-        if (cells[i].states != outer.states) {
-            reel_fail(tape, REEL_BAD_ARGUMENT, "parallel_cells",
-                      "cell %d has %d states, but cell 0 has %d", i, cells[i].states, outer.states);
-            return (reel_cell){ 0 };
-        }
-        for (int k = 0; k < outer.states; k++) {
-            outer.width[k] += cells[i].width[k];
-        }
-    }
-    outer.self = new_stack(tape, n, cells, (reel_stack_options){ 0 });
     return outer.self ? reel_wrap(tape, outer, begin, n, cells) : (reel_cell){ 0 };
 }

@@ -121,12 +121,31 @@ typedef struct {
 REEL_API reel_cell reel_stack_cells(reel_tape *, int n, const reel_cell cells[],
                                     reel_stack_options);
 
+/* ---- ensembles (ensemble.c) ----------------------------------------------------------------- */
+
 /* n cells side by side on the same x: the output is theirs beside one another, and state[k] all of
- * theirs, [batch, Σ width[k]]; each has as many states as the others. An ensemble in one loop: the
- * planner makes one product of those that share x. */
+ * theirs, [batch, Σ width[k]]; each has as many states as the others. One loop runs them all, at
+ * what they cost one after another; the planner makes one product of those that share x. */
 REEL_API reel_cell reel_parallel_cells(reel_tape *, int n, const reel_cell cells[]);
 
-/* A transition of several layers between h and h', one cell (deep_transition.c):
+/* Members NAME.0, NAME.1, … as one cell, each made by make(tape, its name, self): the same cell
+ * with parameters, and starts, of its own. Without .apart all see x [batch, in]; with it member i
+ * sees its own columns of x [batch, members·in], such as the output of the ensemble below. A member
+ * that is not made leaves its own error. */
+typedef reel_cell (*reel_make_cell)(reel_tape *, const char *name, void *self);
+typedef struct {
+    bool apart;
+} reel_ensemble_options;
+REEL_API reel_cell reel_ensemble(reel_tape *, const char *name, int members, reel_make_cell,
+                                 void *self, reel_ensemble_options);
+
+/* Outputs or a state of an ensemble with an axis for its members in front: [..., members·width] →
+ * [members, ..., width]. A dense layer for each is a product with W [members, width, out]. */
+REEL_API reel_var reel_members(reel_var, int members);
+
+/* ---- deep transitions (deep_transition.c) --------------------------------------------------- */
+
+/* A transition of several layers between h and h', one cell:
  *
  *     s = h, then for l = 1 … depth
  *         s = activation(s·R_l + b_l)                           (Pascanu et al. 2014)

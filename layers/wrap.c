@@ -16,8 +16,13 @@ static reel_var step(void *self, reel_var x, reel_var state[])
     return reel__step(&w->outer, x, state);
 }
 
-reel_cell reel_wrap(reel_tape *tape, reel_cell outer, void (*begin)(void *self), int n,
-                    const reel_cell inner[])
+static void *take_recorded(reel_tape *tape, size_t bytes)
+{
+    return reel__arena_take(tape, &tape->recorded, bytes);
+}
+
+static reel_cell wrap(reel_tape *tape, void *(*take)(reel_tape *, size_t bytes), reel_cell outer,
+                      void (*begin)(void *self), int n, const reel_cell inner[])
 {
     if (n < 0 || (n > 0 && !inner)) {
         reel_fail(tape, REEL_BAD_ARGUMENT, "wrap", "%d inner cells", n);
@@ -27,7 +32,7 @@ reel_cell reel_wrap(reel_tape *tape, reel_cell outer, void (*begin)(void *self),
         return (reel_cell){ 0 };
     }
     size_t list = (size_t)n * sizeof *inner;
-    wrapper *w = reel__layer_self(tape, sizeof *w + list);
+    wrapper *w = tape ? take(tape, sizeof *w + list) : NULL;
     if (!w) {
         return (reel_cell){ 0 };
     }
@@ -41,6 +46,17 @@ reel_cell reel_wrap(reel_tape *tape, reel_cell outer, void (*begin)(void *self),
     wrapped.self = w;
     wrapped.step = step;
     return wrapped;
+}
+
+reel_cell reel_wrap(reel_tape *tape, reel_cell outer, void (*begin)(void *self), int n,
+                    const reel_cell inner[])
+{
+    return wrap(tape, reel__layer_self, outer, begin, n, inner);
+}
+
+reel_cell reel__wrap_recorded(reel_tape *tape, reel_cell outer, reel_cell inner)
+{
+    return wrap(tape, take_recorded, outer, NULL, 1, &inner);
 }
 
 void reel_begin_sequence(reel_cell cell)
@@ -79,6 +95,20 @@ bool reel__check_inner(reel_tape *tape, const char *layer, reel_cell cell)
         reel_fail(tape, REEL_BAD_ARGUMENT, layer, "cell.states = %d is outside 0 … %d", cell.states,
                   REEL_MAX_STATES);
         return false;
+    }
+    return true;
+}
+
+bool reel__check_cells(reel_tape *tape, const char *layer, int n, const reel_cell cells[])
+{
+    if (n < 1 || !cells) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, layer, "%d cells, must be at least 1", n);
+        return false;
+    }
+    for (int k = 0; k < n; k++) {
+        if (!reel__check_inner(tape, layer, cells[k])) {
+            return false;
+        }
     }
     return true;
 }

@@ -427,6 +427,45 @@ Test(attention, bad_options_are_named)
     expect_clean(t);
 }
 
+/* Which outputs a variational mask leaves, as bits; all steps agree. */
+static unsigned kept_of(reel_cell cell, reel_var x)
+{
+    double y[STEPS * BATCH * HIDDEN];
+    reel_var outputs = reel_unroll(cell, x, (reel_unroll_options){ 0 }).outputs;
+    cr_assert_eq(reel_read_f64(outputs, y, STEPS * BATCH * HIDDEN), REEL_OK, "%s",
+                 reel_tape_error(x.tape));
+    unsigned kept = 0;
+    for (int i = 0; i < BATCH * HIDDEN; i++) {
+        kept |= (unsigned)(y[i] != 0) << i;
+        for (int step = 1; step < STEPS; step++) {
+            cr_expect_eq(y[step * BATCH * HIDDEN + i] != 0, y[i] != 0);
+        }
+    }
+    return kept;
+}
+
+Test(attention, masks_inside_a_cell_that_attends_are_drawn_anew_for_each_sequence)
+{
+    reel_tape *t = new_tape();
+    cr_assert_leq(BATCH * HIDDEN, 32);
+    reel_luong_options general = { .score = REEL_GENERAL };
+    reel_attention attention = reel_luong_attention(t, "a", HIDDEN, MEMORY, general);
+    reel_cell gru = reel_gru(t, "gru", IN + MEMORY, HIDDEN, (reel_gru_options){ 0 });
+    reel_cell inner = reel_dropout_cell(
+        t, gru, (reel_dropout_cell_options){ .output = 0.5, .variational = true });
+    add_data(t);
+    reel_memory memory = reel_memorize(reel_find_param(t, "memory"), attention, NULL);
+    reel_cell cell = reel_attention_cell(inner, memory, (reel_attention_cell_options){ 0 });
+    reel_var x = reel_random_normal(t, REEL_SHAPE(STEPS, BATCH, IN), 0, 1);
+    unsigned seen[4], different = 0;
+    for (int i = 0; i < 4; i++) {
+        seen[i] = kept_of(cell, x);
+        different += i > 0 && seen[i] != seen[i - 1];
+    }
+    cr_expect_eq(different, 3);
+    expect_clean(t);
+}
+
 Test(attention, a_cell_that_cannot_attend_is_refused)
 {
     reel_tape *t = new_tape();

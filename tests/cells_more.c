@@ -376,6 +376,9 @@ Test(cells_more, bad_options_make_no_cell_and_are_named)
     EXPECT_NO_CELL("leak is -0.1, must be", phased_lstm, 2, 4, .leak = -0.1);
     EXPECT_NO_CELL("heads is 3, must divide hidden = 4", mlstm, 2, 4, .heads = 3);
     EXPECT_NO_CELL("heads is -1, must divide hidden = 4", mlstm, 2, 4, .heads = -1);
+    EXPECT_NO_CELL("heads is 3, must divide hidden = 4", slstm, 2, 4, .heads = 3);
+    EXPECT_NO_CELL("heads is 65, must divide hidden = 65 and be at most 64", slstm, 2, 65,
+                   .heads = 65);
     EXPECT_NO_CELL("steps is -1, must be at least 0", indrnn, 2, 4, .steps = -1);
     EXPECT_NO_CELL("there is no activation 99", indrnn, 2, 4, .activation = (reel_activation)99);
     EXPECT_NO_CELL("width is 0, must be at least 1", conv_lstm, 2, 4, 0);
@@ -440,7 +443,7 @@ Test(cells_more, the_eigenvalues_of_an_lru_start_in_their_ring)
 
 static double param_at(reel_tape *t, const char *name, int index)
 {
-    double values[64] = { 0 };
+    double values[72] = { 0 };
     reel_var v = reel_find_param(t, name);
     cr_assert_eq(reel_read_f64(v, values, (size_t)reel_shape_size(reel_shape_of(v))), REEL_OK, "%s",
                  reel_tape_error(t));
@@ -486,6 +489,29 @@ Test(cells_more, what_else_papers_say_of_the_start_holds)
         cr_expect_eq(param_at(t, "mlstm.b", 4 * 3 + 3 + k), 3 + 1.5 * k);
         cr_expect_eq(param_at(t, "mlstm.b", 4 * 3 + k), 0);
     }
+    reel_tape_free(t);
+}
+
+Test(cells_more, an_slstms_heads_start_orthogonal_each_for_itself)
+{
+    reel_tape *t = new_tape();
+    reel_slstm(t, "cell", 2, 6, (reel_slstm_options){ .heads = 2 });
+    for (int head = 0; head < 2; head++) {
+        for (int a = 0; a < 12; a++) { /* columns: four gates of three */
+            double dot[3] = { 0 };
+            for (int row = 3 * head; row < 3 * head + 3; row++) {
+                for (int b = 0; b < 3; b++) {
+                    dot[b] += param_at(t, "cell.W_h", 12 * row + a) *
+                              param_at(t, "cell.W_h", 12 * row + a / 3 * 3 + b);
+                }
+            }
+            for (int b = 0; b < 3; b++) {
+                cr_expect_float_eq(dot[b], a % 3 == b, 1e-12, "head %d, %d and %d: %g", head, a, b,
+                                   dot[b]);
+            }
+        }
+    }
+    cr_expect_neq(param_at(t, "cell.W_h", 0), param_at(t, "cell.W_h", 36));
     reel_tape_free(t);
 }
 

@@ -1,5 +1,4 @@
-/* CTC's best path and prefix beam search against the sum over all paths; a transducer's greedy
- * decoding against the walk over its lattice. */
+/* CTC's best path and prefix beam search against the sum over all paths. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -23,8 +22,6 @@ static void expect_error(reel_tape *t, const char *text)
               text);
     reel_tape_clear(t);
 }
-
-/* ---- CTC ----------------------------------------------------------------------------------- */
 
 enum { STEPS = 5, LABELS = 3, PATHS = 243 };
 
@@ -163,125 +160,5 @@ Test(decode_ctc, bad_arguments_of_ctc_decoding_are_named)
     expect_error(t, "n_best is 3, must be in 1 … 2");
     cr_expect_null(reel_ctc_beam(reel_at(x, 0), NULL, (reel_ctc_beam_options){ 0 }));
     expect_error(t, "logits are [1,3], expected [steps, batch, labels]");
-    expect_clean(t);
-}
-
-/* ---- the transducer ------------------------------------------------------------------------ */
-
-enum { BATCH = 2, IN = 2, TIMES = 4, WORDS = 4, BLANK = 0 };
-
-/* A prediction network that counts and remembers: state [batch, 1] = 2·state + label + 1. */
-static reel_var predict(void *self, reel_var tokens, reel_var state[])
-{
-    (void)self;
-    const double value[WORDS] = { 1, 2, 3, 4 };
-    reel_var table = reel_input_f64(tokens.tape, REEL_SHAPE(WORDS, 1), value);
-    return state[0] = reel_add(reel_scale(state[0], 2), reel_gather(table, tokens));
-}
-
-static double joint_logit(const double encoded[IN], double predicted, int k)
-{
-    double bias = k == BLANK ? 0.8 : 0;
-    return 2 * sin((encoded[0] + predicted) * (k + 1) + encoded[1]) + bias;
-}
-
-static reel_var join(void *self, reel_var encoded, reel_var predicted)
-{
-    (void)self;
-    const double factor[WORDS] = { 1, 2, 3, 4 }, bias[WORDS] = { 0.8 };
-    reel_tape *t = encoded.tape;
-    reel_var sum = reel_add(reel_slice(encoded, -1, 0, 1), predicted);
-    reel_var angle = reel_mul(sum, reel_input_f64(t, REEL_SHAPE(WORDS), factor));
-    reel_var wave = reel_sin(reel_add(angle, reel_slice(encoded, -1, 1, 2)));
-    return reel_add(reel_scale(wave, 2), reel_input_f64(t, REEL_SHAPE(WORDS), bias));
-}
-
-/* What greedy decoding puts out for one row; returns the length. */
-static int walk(const double encoded[], int steps, int most, int32_t out[])
-{
-    double state = 0;
-    int32_t last = BLANK;
-    int length = 0, symbols = 0;
-    for (int t = 0; t < steps;) {
-        double next = 2 * state + last + 1;
-        int best = 0;
-        for (int k = 1; k < WORDS; k++) {
-            const double *e = encoded + t * IN;
-            best = joint_logit(e, next, k) > joint_logit(e, next, best) ? k : best;
-        }
-        bool put_out = best != BLANK;
-        if (put_out) {
-            out[length++] = last = best;
-            state = next;
-            symbols++;
-        }
-        if (!put_out || symbols == most) {
-            t++;
-            symbols = 0;
-        }
-    }
-    return length;
-}
-
-Test(decode_ctc, a_transducer_is_decoded_step_by_step_each_row_at_its_own_pace)
-{
-    reel_tape *t = new_tape();
-    double numbers[BATCH * TIMES * IN];
-    const int32_t lengths[BATCH] = { TIMES, 3 };
-    reel_var encoded = reel_param(t, "e", REEL_SHAPE(BATCH, TIMES, IN), reel_normal(0, 2));
-    reel_read_f64(encoded, numbers, BATCH * TIMES * IN);
-    for (int most = 1; most <= 3; most++) {
-        reel_decoder prediction = { .step = predict, .states = 1, .width = { 1 } };
-        reel_decoded *found = reel_transducer_greedy(
-            t, prediction, (reel_joint){ .apply = join }, encoded, lengths, NULL,
-            (reel_transducer_greedy_options){ .blank = BLANK, .max_symbols = most });
-        cr_assert(found, "%s", reel_tape_error(t));
-        for (int b = 0; b < BATCH; b++) {
-            int32_t expected[TIMES * 3];
-            int length = walk(numbers + b * TIMES * IN, lengths[b], most, expected);
-            cr_expect_eq(found->lengths[b], length, "row %d: %d labels, expected %d", b,
-                         (int)found->lengths[b], length);
-            cr_expect_arr_eq(found->tokens + b * found->steps, expected,
-                             (size_t)length * sizeof(int32_t));
-        }
-        reel_decoded_free(found);
-    }
-    expect_clean(t);
-}
-
-static reel_var ignore_the_label(void *self, reel_var tokens, reel_var state[])
-{
-    (void)self;
-    (void)tokens;
-    return state[0];
-}
-
-Test(decode_ctc, bad_arguments_of_transducer_decoding_are_named)
-{
-    reel_tape *t = new_tape();
-    reel_var encoded = reel_param(t, "e", REEL_SHAPE(BATCH, TIMES, IN), reel_zeros());
-    reel_decoder prediction = { .step = predict, .states = 1, .width = { 1 } };
-    reel_joint joint = { .apply = join };
-    const int32_t bad[] = { 1, 5 };
-    reel_transducer_greedy_options options = { 0 };
-    cr_expect_null(reel_transducer_greedy(t, prediction, joint, encoded, bad, NULL, options));
-    expect_error(t, "lengths[1] = 5 is outside 0 … 4");
-    cr_expect_null(
-        reel_transducer_greedy(t, prediction, (reel_joint){ 0 }, encoded, NULL, NULL, options));
-    expect_error(t, "the joint network has no function");
-    cr_expect_null(
-        reel_transducer_greedy(t, prediction, joint, reel_at(encoded, 0), NULL, NULL, options));
-    expect_error(t, "encoded is [4,2], expected [batch, steps, n], none empty");
-    options.max_symbols = -1;
-    cr_expect_null(reel_transducer_greedy(t, prediction, joint, encoded, NULL, NULL, options));
-    expect_error(t, "max_symbols is -1");
-    options = (reel_transducer_greedy_options){ .blank = 9 };
-    cr_expect_null(reel_transducer_greedy(t, prediction, joint, encoded, NULL, NULL, options));
-    expect_error(t, "index 9");
-    prediction.step = ignore_the_label;
-    cr_expect_null(reel_transducer_greedy(t, prediction, joint, encoded, NULL, NULL, options));
-    expect_error(t, "transducer_greedy at decode_ctc.c:");
-    cr_expect_null(reel_transducer_greedy(t, prediction, joint, encoded, NULL, NULL, options));
-    expect_error(t, "blank = 9 is outside 0 … 3");
     expect_clean(t);
 }

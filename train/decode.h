@@ -166,6 +166,21 @@ REEL_API reel_decoded *reel_transducer_greedy(reel_tape *, reel_decoder predicti
                                               const reel_var initial[],
                                               reel_transducer_greedy_options);
 
+/* Beam search (Graves 2012), the arguments as above: the `n_best` labellings of greatest
+ * probability, each summed over its alignments as far as they lie in the beam. At each step of the
+ * encoder the beam's labellings grow by a label a round, and what is likelier than all that could
+ * still come is left at that. Other than above, the blank after max_symbols labels counts. */
+typedef struct {
+    int32_t blank;
+    int max_symbols; /* 0: 10 */
+    int beams;       /* labellings kept after each round and step, 1 … 65536; 0: 8 */
+    int n_best;      /* at most beams; 0: 1 */
+    bool per_label;  /* ranked by log p / length at the end, as Graves has it; else by log p */
+} reel_transducer_beam_options;
+REEL_API reel_decoded *reel_transducer_beam(reel_tape *, reel_decoder prediction, reel_joint,
+                                            reel_var encoded, const int32_t *lengths,
+                                            const reel_var initial[], reel_transducer_beam_options);
+
 #ifdef __cplusplus
 }
 #endif

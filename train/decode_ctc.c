@@ -5,6 +5,7 @@
 
 #include "../layers/lengths.h"
 #include "decoding.h"
+#include "prefix_tree.h"
 
 /* log-probabilities of a batch on the host */
 typedef struct {
@@ -92,14 +93,7 @@ reel_decoded *reel_ctc_greedy(reel_var logits, const int32_t *lengths, int32_t b
 
 /* ---- prefix beam search -------------------------------------------------------------------- */
 
-/* A prefix is a node of a tree: its last label behind the parent's prefix. */
-typedef struct {
-    int32_t parent, label, length;
-    int32_t child, sibling; /* NO_NODE: none */
-    int32_t place;          /* in the beam being made, or NO_PLACE */
-} node;
-
-enum { NO_NODE = -1, NO_PLACE = -1, ROOT = 0 };
+enum { ROOT = 0 };
 
 /* A prefix in the beam, with its log-probabilities over the paths that end in a blank or in its last
  * label, and what a language model added to both. */
@@ -111,7 +105,7 @@ typedef struct {
 typedef struct {
     emissions e;
     reel_ctc_beam_options options;
-    reel__list nodes;
+    reel__prefix_tree tree;
     entry *beam, *next; /* [beams], [beams·(labels + 1)] */
     int64_t count, next_count;
     int32_t *prefix; /* [steps] */
@@ -128,47 +122,22 @@ static double total_of(const entry *n)
     return log_add(n->blank, n->label) + n->language;
 }
 
-static node *node_at(const prefix_search *s, int32_t i)
+static reel__prefix *node_at(const prefix_search *s, int32_t i)
 {
-    return (node *)s->nodes.data + i;
-}
-
-/* The prefix with one more label; NO_NODE without memory. */
-static int32_t child_of(prefix_search *s, int32_t parent, int32_t label)
-{
-    for (int32_t i = node_at(s, parent)->child; i != NO_NODE; i = node_at(s, i)->sibling) {
-        if (node_at(s, i)->label == label) {
-            return i;
-        }
-    }
-    if (s->nodes.count >= INT32_MAX ||
-        !reel__list_reserve(s->e.tape, &s->nodes, s->nodes.count + 1, sizeof(node))) {
-        return NO_NODE;
-    }
-    int32_t i = (int32_t)s->nodes.count++;
-    *node_at(s, i) = (node){ .parent = parent,
-                             .label = label,
-                             .length = node_at(s, parent)->length + 1,
-                             .child = NO_NODE,
-                             .sibling = node_at(s, parent)->child,
-                             .place = NO_PLACE };
-    node_at(s, parent)->child = i;
-    return i;
+    return reel__prefix_at(&s->tree, i);
 }
 
 static const int32_t *prefix_of(const prefix_search *s, int32_t i)
 {
-    for (int32_t n = i; n != ROOT; n = node_at(s, n)->parent) {
-        s->prefix[node_at(s, n)->length - 1] = node_at(s, n)->label;
-    }
+    reel__prefix_read(&s->tree, i, s->prefix);
     return s->prefix;
 }
 
 /* The prefix's entry in the beam that is being made. */
 static entry *entry_of(prefix_search *s, int32_t i, double language)
 {
-    node *n = node_at(s, i);
-    if (n->place == NO_PLACE) {
+    reel__prefix *n = node_at(s, i);
+    if (n->place == REEL__NO_PLACE) {
         n->place = (int32_t)s->next_count;
         s->next[s->next_count++] = (entry){ i, -INFINITY, -INFINITY, language };
     }
@@ -192,11 +161,11 @@ static bool extend(prefix_search *s, const entry *from, int32_t label, double lo
     if (mass + log_p == -INFINITY) {
         return true;
     }
-    int32_t i = child_of(s, from->node, label);
-    if (i == NO_NODE) {
+    int32_t i = reel__prefix_child(&s->tree, from->node, label);
+    if (i == REEL__NO_NODE) {
         return false;
     }
-    bool known = node_at(s, i)->place != NO_PLACE;
+    bool known = node_at(s, i)->place != REEL__NO_PLACE;
     entry *to = entry_of(s, i, known ? 0 : language_of(s, from, label));
     to->label = log_add(to->label, mass + log_p);
     return true;
@@ -235,7 +204,7 @@ static bool advance(prefix_search *s, const double *log_p)
         }
     }
     for (int64_t i = 0; i < s->next_count; i++) {
-        node_at(s, s->next[i].node)->place = NO_PLACE;
+        node_at(s, s->next[i].node)->place = REEL__NO_PLACE;
     }
     qsort(s->next, (size_t)s->next_count, sizeof *s->next, by_total);
     s->count = s->next_count < s->options.beams ? s->next_count : s->options.beams;
@@ -245,11 +214,9 @@ static bool advance(prefix_search *s, const double *log_p)
 
 static bool search_row(prefix_search *s, int64_t row)
 {
-    if (!reel__list_reserve(s->e.tape, &s->nodes, 1, sizeof(node))) {
+    if (!reel__prefix_plant(&s->tree, 1)) {
         return false;
     }
-    s->nodes.count = 1;
-    *node_at(s, ROOT) = (node){ .parent = NO_NODE, .child = NO_NODE, .place = NO_PLACE };
     s->beam[0] = (entry){ ROOT, 0, -INFINITY, 0 };
     s->count = 1;
     for (int64_t t = 0; t < length_of(&s->e, row); t++) {
@@ -326,6 +293,7 @@ reel_decoded *reel_ctc_beam(reel_var logits, const int32_t *lengths, reel_ctc_be
                .lengths = lengths,
                .blank = options.blank },
         .options = options,
+        .tree = { .tape = logits.tape },
     };
     if (!s.e.tape) {
         return NULL;
@@ -333,7 +301,7 @@ reel_decoded *reel_ctc_beam(reel_var logits, const int32_t *lengths, reel_ctc_be
     reel__decode_call_begins(s.e.tape);
     bool good = check_beam(&s) && open_emissions(&s.e, logits);
     reel_decoded *found = good ? search_all(&s) : NULL;
-    reel__list_free(s.e.tape, &s.nodes, sizeof(node));
+    reel__prefix_free(&s.tree);
     reel__arena_free(s.e.tape, &s.e.arena);
     reel__decode_call_ends(s.e.tape);
     return found;

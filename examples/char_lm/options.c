@@ -9,37 +9,82 @@
 
 typedef enum { PATH, FLAG, WHOLE, REAL } kind;
 
+typedef enum { CHARACTERS, WORDS, AWD, MODELS } kind_of_model;
+
 typedef struct {
     const char *name, *argument;
     kind kind;
     size_t field;
-    double initial, least, most;
+    double initial[MODELS], least, most; /* a default for each kind of model */
     const char *help;
 } option;
 
 #define FIELD(name) offsetof(options, name)
+#define ALL(x)                                                                                     \
+    {                                                                                              \
+        x, x, x                                                                                    \
+    }
 static const option table[] = {
-    { "--text", "FILE", PATH, FIELD(text), 0, 0, 0, "the text to learn, in any language" },
-    { "--seconds", "N", REAL, FIELD(seconds), 0, 1, 1e9,
+    { "--text", "FILE", PATH, FIELD(text), ALL(0), 0, 0, "the text to learn, in any language" },
+    { "--words", NULL, FLAG, FIELD(words), ALL(0), 0, 0, "word by word instead of by the letter" },
+    { "--awd", NULL, FLAG, FIELD(awd), ALL(0), 0, 0, "words by an AWD-LSTM (Merity et al. 2018)" },
+    { "--seconds", "N", REAL, FIELD(seconds), ALL(0), 1, 1e9,
       "for everything (120; with --full no limit)" },
-    { "--full", NULL, FLAG, FIELD(full), 0, 0, 0,
+    { "--full", NULL, FLAG, FIELD(full), ALL(0), 0, 0,
       "train on to --target, or until nothing is gained" },
-    { "--target", "P", REAL, FIELD(target), 3.2, 1, 256,
-      "the held-out perplexity that ends --full" },
-    { "--updates", "N", WHOLE, FIELD(updates), 0, 1, 1e9,
+    { "--target",
+      "P",
+      REAL,
+      FIELD(target),
+      { 3.2, 45, 45 },
+      1,
+      1e6,
+      "held-out perplexity: ends --full, and to miss it is a failure" },
+    { "--updates", "N", WHOLE, FIELD(updates), ALL(0), 1, 1e9,
       "train for N updates, whatever the time" },
-    { "--embedding", "N", WHOLE, FIELD(embedding), 64, 1, 4096, "width of a character's vector" },
-    { "--hidden", "N", WHOLE, FIELD(hidden), 256, 1, 8192, "width of an LSTM layer" },
-    { "--layers", "N", WHOLE, FIELD(layers), 2, 1, 8, "LSTM layers, one upon the other" },
-    { "--steps", "N", WHOLE, FIELD(steps), 100, 1, 10000, "characters a gradient goes back" },
-    { "--batch", "N", WHOLE, FIELD(batch), 32, 1, 10000, "places of the text read side by side" },
-    { "--lr", "X", REAL, FIELD(lr), 0.015, 1e-9, 10, "Adam's learning rate after the warm-up" },
-    { "--clip", "X", REAL, FIELD(clip), 1, 1e-9, 1e9, "largest norm of the gradient" },
-    { "--temperature", "X", REAL, FIELD(temperature), 0.7, 0, 100,
+    { "--vocabulary", "N", WHOLE, FIELD(vocabulary), ALL(5000), 2, 1e6,
+      "of --words: the most frequent ones" },
+    { "--embedding",
+      "N",
+      WHOLE,
+      FIELD(embedding),
+      { 64, 200, 200 },
+      1,
+      4096,
+      "width of a symbol's vector" },
+    { "--hidden", "N", WHOLE, FIELD(hidden), { 256, 300, 300 }, 1, 8192, "width of an LSTM layer" },
+    { "--layers", "N", WHOLE, FIELD(layers), ALL(2), 1, 8, "LSTM layers, one upon the other" },
+    { "--steps",
+      "N",
+      WHOLE,
+      FIELD(steps),
+      { 100, 35, 35 },
+      1,
+      10000,
+      "symbols a gradient goes back" },
+    { "--batch", "N", WHOLE, FIELD(batch), ALL(32), 1, 10000,
+      "places of the text read side by side" },
+    { "--lr",
+      "X",
+      REAL,
+      FIELD(lr),
+      { 0.015, 0.006, 10 },
+      1e-9,
+      100,
+      "learning rate: Adam's after the warm-up, of --awd NT-ASGD's" },
+    { "--clip", "X", REAL, FIELD(clip), { 1, 1, 0.25 }, 1e-9, 1e9, "largest norm of the gradient" },
+    { "--temperature", "X", REAL, FIELD(temperature), ALL(0.7), 0, 100,
       "of samples; 0 takes the likeliest" },
-    { "--sample", "N", WHOLE, FIELD(sample), 600, 0, 1e6, "characters to write at the end" },
-    { "--threads", "N", WHOLE, FIELD(threads), 0, 0, 1024, "0: all cores" },
-    { "--seed", "N", WHOLE, FIELD(seed), 1, 0, 4294967295.0, "of parameters and samples" },
+    { "--sample",
+      "N",
+      WHOLE,
+      FIELD(sample),
+      { 600, 120, 120 },
+      0,
+      1e6,
+      "symbols to write at the end" },
+    { "--threads", "N", WHOLE, FIELD(threads), ALL(0), 0, 1024, "0: all cores" },
+    { "--seed", "N", WHOLE, FIELD(seed), ALL(1), 0, 4294967295.0, "of parameters and samples" },
 };
 #define OPTION_COUNT (sizeof table / sizeof table[0])
 
@@ -48,17 +93,31 @@ static void *field(options *o, const option *entry)
     return (char *)o + entry->field;
 }
 
+static bool is_number(const option *entry)
+{
+    return entry->kind >= WHOLE;
+}
+
+/* One number, or those of characters, --words and --awd. */
+static void print_defaults(const option *entry)
+{
+    const double *of = entry->initial;
+    if (is_number(entry) && (of[WORDS] != of[CHARACTERS] || of[AWD] != of[CHARACTERS])) {
+        printf(" (%g, %g, %g)", of[CHARACTERS], of[WORDS], of[AWD]);
+    } else if (is_number(entry) && of[CHARACTERS] != 0) {
+        printf(" (%g)", of[CHARACTERS]);
+    }
+    printf("\n");
+}
+
 static void print_help(void)
 {
-    printf("char_lm: learns to write a text, character by character.\n\n"
+    printf("char_lm: learns to write a text, character by character or word by word.\n\n"
            "  char_lm --text FILE [option …]\n\n");
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         const option *entry = &table[i];
         printf("  %-13s %-5s %s", entry->name, entry->argument ? entry->argument : "", entry->help);
-        if (entry->kind >= WHOLE && entry->initial != 0) {
-            printf(" (%g)", entry->initial);
-        }
-        printf("\n");
+        print_defaults(entry);
     }
     printf(
         "\nThe last twentieth of the text is held out: it is never trained on, and the perplexity\n"
@@ -116,19 +175,33 @@ static bool parse_one(options *o, char **arguments, int *at)
     return parse_value(o, entry, arguments[++*at]);
 }
 
-static void set_defaults(options *o)
+static void forget_all(options *o)
 {
     *o = (options){ 0 };
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (table[i].kind >= WHOLE) {
-            *(double *)field(o, &table[i]) = table[i].initial;
+        if (is_number(&table[i])) {
+            *(double *)field(o, &table[i]) = NAN;
+        }
+    }
+}
+
+/* What was not said is what suits the kind of model. */
+static void set_defaults(options *o)
+{
+    o->words = o->words || o->awd;
+    o->demanding = o->full || !isnan(o->target);
+    kind_of_model which = o->awd ? AWD : o->words ? WORDS : CHARACTERS;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        double *number = is_number(&table[i]) ? field(o, &table[i]) : NULL;
+        if (number && isnan(*number)) {
+            *number = table[i].initial[which];
         }
     }
 }
 
 options_verdict options_parse(options *o, int count, char **arguments)
 {
-    set_defaults(o);
+    forget_all(o);
     for (int i = 1; i < count; i++) {
         if (strcmp(arguments[i], "--help") == 0) {
             print_help();
@@ -138,6 +211,7 @@ options_verdict options_parse(options *o, int count, char **arguments)
             return OPTIONS_WRONG;
         }
     }
+    set_defaults(o);
     if (o->text == NULL) {
         fprintf(stderr, "char_lm: which text? Give it with --text FILE; --help tells more\n");
         return OPTIONS_WRONG;

@@ -6,12 +6,16 @@
 
 typedef struct {
     const char *text; /* the file to learn */
-    double seconds;   /* for everything, evaluation and samples included; 0: no limit */
-    double updates;   /* stop after so many instead; 0: by time */
-    bool full;        /* on until `target` is reached or nothing more is gained */
-    double target;    /* held-out perplexity per character */
+    bool words;       /* instead of characters */
+    bool awd;         /* the AWD-LSTM, of words */
+    double vocabulary;
+    double seconds; /* for everything, evaluation and samples included; 0: no limit */
+    double updates; /* stop after so many instead; 0: by time */
+    bool full;      /* on until `target` is reached or nothing more is gained */
+    double target;  /* held-out perplexity of a symbol */
+    bool demanding; /* without it the run has failed */
     double embedding, hidden, layers;
-    double steps, batch; /* a window: characters in a row × rows side by side */
+    double steps, batch; /* a window: symbols in a row × rows side by side */
     double lr, clip;
     double temperature, sample;
     double threads, seed;

@@ -26,7 +26,7 @@ void progress_begin(progress *p)
 
 double progress_rate(const progress *p)
 {
-    return p->characters / (clock_now() - p->started - p->paused);
+    return p->symbols / (clock_now() - p->started - p->paused);
 }
 
 static void draw_bar(double done)
@@ -52,10 +52,10 @@ static void draw(progress *p, double done, double seconds_left)
     p->drawn = true;
 }
 
-void progress_update(progress *p, double loss, double characters, double done, double seconds_left)
+void progress_update(progress *p, double loss, double symbols, double done, double seconds_left)
 {
     p->updates++;
-    p->characters += characters;
+    p->symbols += symbols;
     p->loss_sum += loss;
     p->loss_count++;
     double now = clock_now();

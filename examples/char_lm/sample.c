@@ -1,8 +1,10 @@
-/* sample.c: one character at a time, drawn from what the model says about the next one. */
+/* sample.c: one symbol at a time, drawn from what the model says about the next one. */
 #include "sample.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+#include "words.h"
 
 #define LINE_PATIENCE 300 /* how far beyond the length a line may run */
 
@@ -24,6 +26,11 @@ static int32_t likeliest(const float *logits, int symbols)
     return best;
 }
 
+static double weight(float logit, float best, double temperature)
+{
+    return exp(((double)logit - (double)best) / temperature);
+}
+
 /* Draws from softmax(logits / temperature). */
 static int32_t choose(const float *logits, int symbols, double temperature, uint64_t *state)
 {
@@ -32,14 +39,12 @@ static int32_t choose(const float *logits, int symbols, double temperature, uint
         return best;
     }
     double total = 0;
-    double weight[256];
     for (int i = 0; i < symbols; i++) {
-        weight[i] = exp(((double)logits[i] - (double)logits[best]) / temperature);
-        total += weight[i];
+        total += weight(logits[i], logits[best], temperature);
     }
     double left = draw(state) * total;
     for (int32_t i = 0; i < symbols; i++) {
-        left -= weight[i];
+        left -= weight(logits[i], logits[best], temperature);
         if (left < 0) {
             return i;
         }
@@ -51,33 +56,45 @@ static int32_t choose(const float *logits, int symbols, double temperature, uint
  * at the start of its training, and writes gibberish after them. */
 static void read_lead_in(const model *m, const text *t, carry *c, float *logits)
 {
-    int32_t end_of_line = t->symbol['\n'];
     for (size_t i = 0; i < SAMPLE_LEAD_IN + LINE_PATIENCE && t->training + i < t->length; i++) {
         int32_t symbol = t->data[t->training + i];
         model_predict(m, c, symbol, logits);
-        if (i >= SAMPLE_LEAD_IN && symbol == end_of_line) {
+        if (i >= SAMPLE_LEAD_IN && symbol == t->end_of_line) {
             break;
         }
     }
 }
 
-bool sample_write(const model *m, const text *t, sample_options o, FILE *out)
+/* The unknown word is never written. */
+static void write_on(const model *m, const text *t, sample_options o, carry *c, float *logits,
+                     FILE *out)
 {
-    carry c;
-    if (!carry_new(&c, m, 1)) {
-        return false;
-    }
-    float logits[256];
-    read_lead_in(m, t, &c, logits);
+    int32_t previous = -1;
     for (long i = 0; i < o.length + LINE_PATIENCE && reel_tape_status(m->tape) == REEL_OK; i++) {
+        if (t->unknown >= 0) {
+            logits[t->unknown] = -INFINITY;
+        }
         int32_t symbol = choose(logits, t->symbols, o.temperature, &o.seed);
-        if (i >= o.length && symbol == t->symbol['\n']) {
+        if (i >= o.length && symbol == t->end_of_line) {
             break;
         }
-        fputc(t->byte[symbol], out);
-        model_predict(m, &c, symbol, logits);
+        words_write(t, previous, symbol, out);
+        model_predict(m, c, symbol, logits);
+        previous = symbol;
     }
     fputc('\n', out);
+}
+
+bool sample_write(const model *m, const text *t, sample_options o, FILE *out)
+{
+    carry c = { 0 };
+    float *logits = malloc((size_t)t->symbols * sizeof *logits);
+    bool fine = logits && carry_new(&c, m, 1);
+    if (fine) {
+        read_lead_in(m, t, &c, logits);
+        write_on(m, t, o, &c, logits, out);
+    }
+    free(logits);
     carry_free(&c);
-    return true;
+    return fine;
 }

@@ -9,13 +9,13 @@
 
 typedef struct {
     double temperature; /* of the softmax; 0 takes the likeliest symbol */
-    long length;        /* characters; whole lines are written, up to 300 characters more */
+    long length;        /* symbols; whole lines are written, up to 300 symbols more */
     uint64_t seed;
 } sample_options;
 
 enum { SAMPLE_LEAD_IN = 200 };
 
-/* Reads some lines of the held-out text, at least SAMPLE_LEAD_IN characters, then writes on from
+/* Reads some lines of the held-out text, at least SAMPLE_LEAD_IN symbols, then writes on from
  * there symbol by symbol, each read back as the next input. False when memory is short; mistakes of
  * the tape are left there. */
 bool sample_write(const model *, const text *, sample_options, FILE *);

@@ -9,17 +9,18 @@
 
 /* ---- the text ------------------------------------------------------------------------------ */
 
-static unsigned char *read_bytes(FILE *file, size_t *length)
+static char *read_bytes(FILE *file, size_t *length)
 {
     size_t room = 1 << 16;
-    unsigned char *bytes = malloc(room);
+    char *bytes = malloc(room);
     *length = 0;
     while (bytes) {
         *length += fread(bytes + *length, 1, room - *length, file);
         if (*length < room) {
+            bytes[*length] = 0;
             break;
         }
-        unsigned char *more = realloc(bytes, room *= 2);
+        char *more = realloc(bytes, room *= 2);
         if (more == NULL) {
             free(bytes);
         }
@@ -28,57 +29,75 @@ static unsigned char *read_bytes(FILE *file, size_t *length)
     return bytes;
 }
 
-static void make_vocabulary(text *t, const unsigned char *bytes)
+char *text_read(const char *path, size_t *length, const char **reason)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        *reason = "cannot be opened";
+        return NULL;
+    }
+    char *bytes = read_bytes(file, length);
+    bool broken = ferror(file);
+    fclose(file);
+    *reason = broken               ? "cannot be read"
+              : bytes == NULL      ? "is too large for the memory"
+              : *length < SHORTEST ? "is too short to learn from"
+                                   : NULL;
+    if (*reason) {
+        free(bytes);
+        return NULL;
+    }
+    return bytes;
+}
+
+void text_hold_out(text *t)
+{
+    t->training = t->length - t->length / HELD_OUT;
+}
+
+/* symbol[] gets each byte's symbol, -1 for one that does not occur. */
+static void make_vocabulary(text *t, const unsigned char *bytes, int32_t symbol[])
 {
     bool occurs[256] = { false };
     for (size_t i = 0; i < t->length; i++) {
         occurs[bytes[i]] = true;
     }
-    t->symbols = 0;
     for (int byte = 0; byte < 256; byte++) {
-        t->symbol[byte] = occurs[byte] ? t->symbols : -1;
+        symbol[byte] = occurs[byte] ? t->symbols : -1;
         if (occurs[byte]) {
             t->byte[t->symbols++] = (unsigned char)byte;
         }
     }
+    t->end_of_line = symbol['\n'];
 }
 
 static bool encode(text *t, const unsigned char *bytes)
 {
+    int32_t symbol[256];
+    make_vocabulary(t, bytes, symbol);
     t->data = malloc(t->length * sizeof *t->data);
     for (size_t i = 0; t->data && i < t->length; i++) {
-        t->data[i] = t->symbol[bytes[i]];
+        t->data[i] = symbol[bytes[i]];
     }
     return t->data != NULL;
 }
 
 bool text_load(text *t, const char *path, const char **reason)
 {
-    *t = (text){ 0 };
-    FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        *reason = "cannot be opened";
-        return false;
-    }
-    unsigned char *bytes = read_bytes(file, &t->length);
-    bool broken = ferror(file);
-    fclose(file);
-    *reason = broken                 ? "cannot be read"
-              : bytes == NULL        ? "is too large for the memory"
-              : t->length < SHORTEST ? "is too short to learn from"
-                                     : NULL;
-    if (*reason == NULL) {
-        make_vocabulary(t, bytes);
-        t->training = t->length - t->length / HELD_OUT;
-        *reason = encode(t, bytes) ? NULL : "is too large for the memory";
+    *t = (text){ .unknown = -1 };
+    char *bytes = text_read(path, &t->length, reason);
+    if (bytes && !encode(t, (const unsigned char *)bytes)) {
+        *reason = "is too large for the memory";
     }
     free(bytes);
+    text_hold_out(t);
     return *reason == NULL;
 }
 
 void text_free(text *t)
 {
     free(t->data);
+    free(t->word);
     *t = (text){ 0 };
 }
 

@@ -9,7 +9,7 @@ typedef struct {
     double first,
         last; /* perplexity on the held-out text, before and after; last is over all of it */
     long updates;
-    double rate; /* characters trained on a second */
+    double rate; /* symbols trained on a second */
 } train_result;
 
 /* `started` is when the time of --seconds began to run. False when memory is short or the tape has

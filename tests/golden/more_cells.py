@@ -125,10 +125,12 @@ case("phased_lstm_timed", phased(True), [H, H, 1], gates(4, PHASED | {"W_c": (3 
 # ---- xLSTM, without the stabiliser but for the states it scales ----------------------------------
 
 
-def slstm(exponential):
+def slstm(exponential, heads=1):
     def step(p, x, s):
         h, c, n, m = s
-        i, f, z, o = affine(p, x, h).chunk(4, -1)
+        gate_of_head = [torch.block_diag(*(block.chunk(4, -1)[g] for block in p["W_h"].chunk(heads)))
+                        for g in range(4)]
+        i, f, z, o = (x @ p["W_x"] + h @ cat(gate_of_head, -1) + p["b"]).chunk(4, -1)
         log_f = f if exponential else torch.log(sigmoid(f))
         next_m = torch.maximum(log_f + m, i)
         c = exp(log_f) * (c * exp(m)) + exp(i) * tanh(z)
@@ -360,4 +362,7 @@ for label, value in {"parent": torch.tensor(PARENT), "u": u, "v": v, "h": h.deta
 for label, value in tree.items():
     table.add("tree_lstm", label, value.detach())
     table.add("tree_lstm", f"d:{label}", value.grad)
+
+# later cases stand at the end, so that numbers drawn for the others stay what they are
+case("slstm_heads", slstm(False, 2), [H] * 4, gates(4) | {"W_h": (H, 2 * H)}, special=POSITIVE)
 table.write()

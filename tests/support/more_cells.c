@@ -14,6 +14,7 @@
     X(slstm, slstm, 2, MORE_CELLS_IN, MORE_CELLS_HIDDEN, false, false, 0)                          \
     X(slstm_exponential_forget, slstm, 2, MORE_CELLS_IN, MORE_CELLS_HIDDEN, true, false,           \
       .exponential_forget = true)                                                                  \
+    X(slstm_heads, slstm, 2, MORE_CELLS_IN, MORE_CELLS_HIDDEN, false, false, .heads = 2)           \
     X(mlstm, mlstm, 2, MORE_CELLS_IN, MORE_CELLS_HIDDEN, false, false, 0)                          \
     X(mlstm_heads, mlstm, 2, MORE_CELLS_IN, MORE_CELLS_HIDDEN, true, false, .heads = 2)            \
     X(mgu, mgu, 2, MORE_CELLS_IN, MORE_CELLS_HIDDEN, false, false, 0)                              \
