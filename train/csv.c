@@ -377,6 +377,12 @@ reel_data reel_table_data(reel_tape *tape, const reel_table *table, int n,
         reel_fail(tape, REEL_BAD_HANDLE, "table_data", "there is no table");
         return (reel_data){ 0 };
     }
+    for (int k = 0; k < n; k++) {
+        if (!names || !names[k]) {
+            reel_fail(tape, REEL_BAD_ARGUMENT, "table_data", "name %d of %d is NULL", k, n);
+            return (reel_data){ 0 };
+        }
+    }
     if (n == 0) {
         return reel_data_f64(table->values, REEL_SHAPE(table->rows, table->columns));
     }
