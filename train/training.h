@@ -99,6 +99,7 @@ struct reel_model {
     int metrics;
     reel__model_metric metric[REEL_MAX_METRICS];
     double clip_norm, clip_value;
+    bool any_steps; /* a functional model that takes any number of them */
 
     reel__history *history;
     reel__room x, y, weights, lengths, outputs, order;
@@ -123,6 +124,7 @@ typedef struct {
     int classes;
     const int64_t *order; /* which row stands at place i, or NULL */
     int64_t begin, rows;  /* places of this batch */
+    int64_t steps;        /* of x's, what stands behind them being padding in all rows; 0: all */
 } reel__slice;
 
 /* False with an error of `op`, for data that is empty, has no pointer or holds NaN. */
