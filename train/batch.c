@@ -107,17 +107,23 @@ static bool takes_any_steps(const reel_model *model)
     return any;
 }
 
+/* Each number of steps has a plan of its own, and a tape keeps 64 of them. */
+enum { NUMBERS_OF_STEPS = 64 };
+
 /* Steps behind the end of every row of the batch change nothing: they are left out. */
 static void leave_out_padding(const reel_model *model, reel__slice *s)
 {
     if (!s->x.lengths || !reel__data_is_sequence(s->x) || !takes_any_steps(model)) {
         return;
     }
-    s->steps = 1;
+    int64_t longest = 1, all = s->x.shape.dim[1];
     for (int64_t b = 0; b < s->rows; b++) {
         int64_t length = s->x.lengths[row_at(s, b)];
-        s->steps = length > s->steps ? length : s->steps;
+        longest = length > longest ? length : longest;
     }
+    int64_t grain = (all + NUMBERS_OF_STEPS - 1) / NUMBERS_OF_STEPS;
+    int64_t rounded = (longest + grain - 1) / grain * grain;
+    s->steps = rounded < all ? rounded : all;
 }
 
 static bool has_own_loss(const reel_model *model)

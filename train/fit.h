@@ -52,9 +52,9 @@ typedef struct {
     double clip_norm;  /* of the whole gradient; 0: none */
     double clip_value; /* of each element; 0: none */
     /* Where data has lengths, fit and evaluate hand a model no more steps of a batch than its longest
-     * row has: the numbers are the same, the time is not. Sequential models without functions and
-     * without a flattened sequence do so by themselves, functional ones where they say that they take
-     * any number of steps. */
+     * row has, rounded up to a 64th of the data's: the numbers are the same, the time is not.
+     * Sequential models without functions and without a flattened sequence do so by themselves,
+     * functional ones where they say that they take any number of steps. */
     bool any_steps;
 } reel_compile_options;
 
