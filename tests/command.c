@@ -85,6 +85,30 @@ static void write_classes(void)
     fclose(out);
 }
 
+/* Sequences of 3 to 12 rows, some of them interleaved: they rise or they fall. */
+static void write_sequences(void)
+{
+    char path[FILES_PATH];
+    in_folder(path, "sequences.csv");
+    FILE *out = fopen(path, "w");
+    fprintf(out, "level,who,kind,other\n");
+    for (int pair = 0; pair < 40; pair++) {
+        for (int step = 0; step < 3 + pair % 10; step++) {
+            for (int k = 0; k < 2; k++) {
+                bool rises = (pair + k) % 3 != 0;
+                double level = sin(pair) + (rises ? 0.3 : -0.3) * step;
+                fprintf(out, "%g,patient %d,%s,%g\n", level, 2 * pair + k,
+                        rises ? "rising" : "falling", cos(step));
+            }
+        }
+    }
+    fclose(out);
+    in_folder(path, "mixed.csv");
+    out = fopen(path, "w");
+    fprintf(out, "level,who,kind\n1,a,up\n2,b,down\n3,a,down\n");
+    fclose(out);
+}
+
 static void write_text(void)
 {
     char path[FILES_PATH];
@@ -105,6 +129,7 @@ static void setup(void)
     write_csv("series.csv", -1);
     write_csv("broken.csv", 7);
     write_classes();
+    write_sequences();
     write_text();
 }
 
@@ -154,6 +179,7 @@ static const struct {
     { "train-lm x --vocabulary letters", "--vocabulary is char, word or bpe" },
     { "train-lm x --seed -1", "--seed is \"-1\", must be a whole number of at least 0" },
     { "forecast x", "--column NAME says what is forecast" },
+    { "classify x --target a --sequence b --steps 3", "--steps and --sequence are two ways" },
     { "classify x", "--target NAME says which column holds the classes" },
     { "convert x", "OUT is missing" },
     { "convert x y --from torch", "--from and --to are reel, pytorch or keras" },
@@ -185,6 +211,9 @@ static const struct {
     { "classify classes.csv --target sort", "has no column \"sort\"" },
     { "classify series.csv --target other", "is no number" },
     { "classify classes.csv --target kind --steps 3", "2 columns are no 3 equal steps" },
+    { "classify sequences.csv --target kind --sequence whom", "has no column \"whom\"" },
+    { "classify mixed.csv --target kind --sequence who",
+      "row 2 is of another class than the rows of \"a\" before it" },
     { "inspect text.txt", "text.txt" },
     { "convert text.txt out.npz", "text.txt" },
     { "emit-c series.csv", "series.csv" },
@@ -315,6 +344,23 @@ Test(command, classes_are_learnt_and_told_by_their_names)
     ASSERT_RUNS("classify classes.csv --target kind --steps 2 --epochs 2 --quiet "
                 "--out sequences.safetensors");
     ASSERT_RUNS("classify classes.csv --model sequences.safetensors --json");
+}
+
+Test(command, sequences_of_unequal_length_are_classified)
+{
+    cr_assert_eq(chdir(folder), 0);
+    ASSERT_RUNS("classify sequences.csv --target kind --sequence who --epochs 120 --units 16 "
+                "--lr 0.03 --batch-size 8 --out s.safetensors --quiet --json");
+    cr_assert_eq(field("validation_rows"), 16);
+    cr_assert_eq(field("accuracy"), 1);
+    ASSERT_RUNS("classify sequences.csv --model s.safetensors");
+    cr_assert_eq(count_lines_of("patient "), 80);
+    ASSERT_SAID("patient 0\tfalling\npatient 1\trising\npatient 2\trising\n");
+    ASSERT_RUNS("classify sequences.csv --model s.safetensors --json");
+    ASSERT_SAID("\"sequences\": [\"patient 0\", \"patient 1\"");
+    ASSERT_RUNS("classify sequences.csv --target kind --sequence who --columns level --epochs 1 "
+                "--quiet --out s.safetensors");
+    cr_assert_eq(reel("classify classes.csv --model s.safetensors"), 1);
 }
 
 #ifdef REEL_HAVE_HDF5

@@ -87,6 +87,20 @@ Test(data, csv_reads_the_columns_asked_for_and_may_leave_text_alone)
     reel_tape_free(t);
 }
 
+Test(data, csv_leaves_a_column_out)
+{
+    reel_tape *t = new_tape();
+    const reel_table *table =
+        read_text(t, "a,id,b\n1,x,2\n3,y,4\n", (reel_csv_options){ .skip = "id" });
+    cr_assert_not_null(table, "%s", reel_tape_error(t));
+    cr_expect_eq(table->columns, 2);
+    cr_expect_str_eq(table->name[1], "b");
+    cr_expect_eq(table->values[3], 4.0);
+    cr_expect_null(read_text(t, "a,b\n1,2\n", (reel_csv_options){ .skip = "id" }));
+    expect_error(t, "has no column \"id\"");
+    reel_tape_free(t);
+}
+
 Test(data, csv_that_is_broken_is_refused_with_row_and_column)
 {
     static const struct {
