@@ -193,7 +193,8 @@ typedef struct {
 REEL_API reel_callback reel_backup_and_restore(reel_model *, const char *path, reel_backup_options);
 
 /* Scalars of every epoch as event files that TensorBoard reads; also, where asked for, histograms of
- * all parameters and the model's graph. Training goes to LOG_DIR/train, numbers named "val_…" to
+ * all parameters and the model's graph: its layers, or what a functional model recorded for its first
+ * batch, loops folded. Training goes to LOG_DIR/train, numbers named "val_…" to
  * LOG_DIR/validation, both named as Keras does: "epoch_loss" (callback_tensorboard.c). */
 typedef struct {
     int histograms_every; /* epochs; 0: never */
