@@ -1,4 +1,5 @@
-/* classify.c: a class for each row of a CSV file: dense layers, or an LSTM where a row is a sequence. */
+/* classify.c: a class for each row of a CSV file, by dense layers, or for each sequence, by an LSTM: a
+ * row that is one, or the rows that a column says belong together. */
 #include "command.h"
 
 #include <math.h>
@@ -9,7 +10,7 @@
 
 typedef struct {
     common_options common;
-    const char *target, *columns, *out, *model;
+    const char *target, *columns, *sequence, *out, *model;
     int64_t steps, units, epochs, patience, batch_size;
     double lr, validation;
 } settings;
@@ -24,6 +25,8 @@ static const option options[] = {
     { "columns", OPTION_TEXT, AT(columns), "A,B", "to learn from; default: all others" },
     { "steps", OPTION_COUNT, AT(steps), "N", "a row is a sequence of N steps; 0: it is none", 0,
       1e6 },
+    { "sequence", OPTION_TEXT, AT(sequence), "NAME",
+      "rows equal in this column are one sequence, in their order" },
     { "units", OPTION_COUNT, AT(units), "N", "of each layer", 1, 65536 },
     { "epochs", OPTION_COUNT, AT(epochs), "N", "at most", 1, 1e6 },
     { "patience", OPTION_COUNT, AT(patience), "N", "epochs without improvement", 1, 1e6 },
@@ -39,12 +42,18 @@ static const option options[] = {
 static const char *misuse(const void *from)
 {
     const settings *o = from;
-    return o->target || o->model ? NULL : "--target NAME says which column holds the classes";
+    return o->steps && o->sequence
+               ? "--steps and --sequence are two ways to have sequences: one of them"
+           : o->target || o->model ? NULL
+                                   : "--target NAME says which column holds the classes";
 }
 
-/* Rows, in an order drawn at random, and what is known of them. */
+/* Rows, or sequences, in an order drawn at random, and what is known of them. */
 typedef struct {
     column_list columns;
+    const char *sequence; /* the column of their ids; NULL: rows are for themselves */
+    sequence_list sequences;
+    int32_t *class; /* of each row; to be freed */
     int64_t rows, training, steps, classes;
     const char *const *class_name;
     reel_normalizer inputs;
@@ -81,25 +90,43 @@ static bool all_but_target(session *s, const settings *o, const reel_table *tabl
     return good && in->columns.count > 0;
 }
 
-static bool shuffle_rows(session *s, const reel_table *table, int64_t target, table_data *in)
+/* The columns to learn from and, with `target`, the classes: one each row, or each sequence. */
+static bool take_rows(session *s, const reel_table *table, const char *target, table_data *in)
 {
-    size_t n = (size_t)in->rows;
-    int64_t *order = malloc(n * sizeof *order);
-    int32_t *class = malloc(n * sizeof *class);
-    if (order && class) {
-        for (int64_t r = 0; r < in->rows; r++) {
-            class[r] = (int32_t)table->values[r * table->columns + target];
-        }
-        reel_shuffle(order, in->rows, (uint64_t)s->common->seed, 0);
-        reel_data x = reel_table_data(s->tape, table, in->columns.count, in->columns.name);
-        in->x = reel_data_take(s->tape, x, in->rows, order);
-        in->y =
-            reel_data_take(s->tape, reel_data_i32(class, REEL_SHAPE(in->rows)), in->rows, order);
-    } else {
+    int64_t column = target ? reel_table_find(table, target) : -1;
+    int32_t *class = in->class = target ? malloc((size_t)table->rows * sizeof *class) : NULL;
+    if (target && !class) {
         reel_fail(s->tape, REEL_OUT_OF_MEMORY, "classify", "out of memory");
+        return false;
     }
+    for (int64_t r = 0; class && r < table->rows; r++) {
+        class[r] = (int32_t)table->values[r * table->columns + column];
+    }
+    in->rows = table->rows;
+    in->x = reel_table_data(s->tape, table, in->columns.count, in->columns.name);
+    in->y = reel_data_i32(class, REEL_SHAPE(in->rows));
+    bool good = in->x.f64 != NULL;
+    if (good && in->sequence) {
+        good = sequences_of(s->tape, s->argument[0], in->sequence, in->x, class, &in->sequences);
+        in->rows = in->sequences.count;
+        in->x = in->sequences.x;
+        in->y = reel_data_i32(in->sequences.class, REEL_SHAPE(in->rows));
+    }
+    return good;
+}
+
+/* At random: the last are kept for validation. */
+static bool shuffle_rows(session *s, table_data *in)
+{
+    int64_t *order = malloc((size_t)in->rows * sizeof *order);
+    if (!order) {
+        reel_fail(s->tape, REEL_OUT_OF_MEMORY, "classify", "out of memory");
+        return false;
+    }
+    reel_shuffle(order, in->rows, (uint64_t)s->common->seed, 0);
+    in->x = reel_data_take(s->tape, in->x, in->rows, order);
+    in->y = reel_data_take(s->tape, in->y, in->rows, order);
     free(order);
-    free(class);
     return reel_tape_status(s->tape) == REEL_OK;
 }
 
@@ -109,8 +136,8 @@ static bool enough(session *s, const table_data *in)
         return true;
     }
     reel_fail(s->tape, REEL_BAD_ARGUMENT, "classify",
-              "%lld rows of %lld classes are too few to train on and to validate with",
-              (long long)in->rows, (long long)in->classes);
+              "%lld %s of %lld classes are too few to train on and to validate with",
+              (long long)in->rows, in->sequence ? "sequences" : "rows", (long long)in->classes);
     return false;
 }
 
@@ -123,9 +150,10 @@ static const reel_table *read_table(session *s, const settings *o, const column_
         names[n] = columns->name[n];
     }
     names[n] = o->target;
-    return reel_read_csv(
-        s->tape, s->argument[0],
-        (reel_csv_options){ .columns = o->columns ? names : NULL, .text_column = o->target });
+    return reel_read_csv(s->tape, s->argument[0],
+                         (reel_csv_options){ .columns = o->columns ? names : NULL,
+                                             .skip = o->sequence,
+                                             .text_column = o->target });
 }
 
 static bool read_rows(session *s, const settings *o, table_data *in)
@@ -137,12 +165,15 @@ static bool read_rows(session *s, const settings *o, table_data *in)
     if (!table || (!o->columns && !all_but_target(s, o, table, in))) {
         return false;
     }
-    in->rows = table->rows;
+    in->sequence = o->sequence;
+    if (!take_rows(s, table, o->target, in)) {
+        return false;
+    }
     in->training = (int64_t)floor((double)in->rows * (1 - o->validation));
     in->steps = o->steps;
     in->classes = table->text_count;
     in->class_name = table->text;
-    if (!enough(s, in) || !shuffle_rows(s, table, reel_table_find(table, o->target), in)) {
+    if (!enough(s, in) || !shuffle_rows(s, in)) {
         return false;
     }
     in->inputs =
@@ -202,9 +233,11 @@ static bool save(session *s, reel_model *m, const table_data *in, const char *pa
     char steps[32], *columns = join_lines(in->columns.name, in->columns.count);
     char *classes = join_lines(in->class_name, in->classes);
     snprintf(steps, sizeof steps, "%lld", (long long)in->steps);
-    reel_text texts[] = {
-        { "columns", columns }, { "classes", classes }, { "steps", steps }, { 0 }
-    };
+    reel_text texts[] = { { "columns", columns },
+                          { "classes", classes },
+                          { "steps", steps },
+                          { in->sequence ? "sequence" : NULL, in->sequence },
+                          { 0 } };
     reel_model_extras extras = { .inputs = in->inputs, .texts = texts };
     bool good = columns && classes && reel_model_save(m, path, extras) == REEL_OK;
     free(columns);
@@ -220,7 +253,8 @@ static reel_model *make_model(reel_tape *t, const settings *o, int64_t classes)
     reel_layer_spec rows[] = { REEL_DENSE(o->units, .activation = REEL_RELU),
                                REEL_DENSE(o->units, .activation = REEL_RELU), REEL_DENSE(classes) };
     reel_layer_spec sequences[] = { REEL_LSTM(o->units), REEL_DENSE(classes) };
-    reel_model *m = o->steps ? reel_sequential_n(t, 2, sequences) : reel_sequential_n(t, 3, rows);
+    reel_model *m = o->steps || o->sequence ? reel_sequential_n(t, 2, sequences)
+                                            : reel_sequential_n(t, 3, rows);
     reel_compile(m, (reel_compile_options){
                         .lr = o->lr, .loss = "cross_entropy", .metrics = { "accuracy" } });
     return m;
@@ -233,6 +267,7 @@ static bool train(session *s, const settings *o, const table_data *in)
     reel_fit_options how = training_options(s, o->epochs, batch, o->validation);
     reel_early_stopping_options stop = { .patience = (int)o->patience, .restore_best = true };
     how.callbacks[0] = reel_early_stopping(m, stop);
+    how.bucket = in->sequence != NULL;
     const reel_history *h = reel_fit(m, in->x, in->y, how);
     if (!h || !report_quality(s, m, in)) {
         return false;
@@ -244,13 +279,20 @@ static bool train(session *s, const settings *o, const table_data *in)
 
 /* ---- a model that is there ----------------------------------------------------------------- */
 
-static void report_classes(session *s, const char *const *class, int64_t rows)
+/* Of rows the class, of sequences the id before it. */
+static void report_classes(session *s, const table_data *in, const char *const *class)
 {
     if (!report_is_for_a_reader(&s->report)) {
-        report_texts(&s->report, "predictions", class, rows);
+        if (in->sequence) {
+            report_texts(&s->report, "sequences", in->sequences.id, in->rows);
+        }
+        report_texts(&s->report, "predictions", class, in->rows);
         return;
     }
-    for (int64_t r = 0; r < rows; r++) {
+    for (int64_t r = 0; r < in->rows; r++) {
+        if (in->sequence) {
+            fprintf(s->report.out, "%s\t", in->sequences.id[r]);
+        }
         fprintf(s->report.out, "%s\n", class[r]);
     }
 }
@@ -274,7 +316,7 @@ static bool predict(session *s, reel_model *m, const table_data *in)
         class[r] = in->class_name[likeliest(logits + r * in->classes, in->classes)];
     }
     if (good) {
-        report_classes(s, class, in->rows);
+        report_classes(s, in, class);
     }
     free(logits);
     free(class);
@@ -296,8 +338,11 @@ static bool read_rows_of_model(session *s, const reel_model_extras *with, table_
     if (!table) {
         return false;
     }
-    in->rows = table->rows;
-    in->x = reel_normalize(s->tape, with->inputs, reel_table_data(s->tape, table, 0, NULL));
+    in->sequence = text_of(with, "sequence");
+    if (!take_rows(s, table, NULL, in)) {
+        return false;
+    }
+    in->x = reel_normalize(s->tape, with->inputs, in->x);
     return as_sequences(s->tape, in, &in->x);
 }
 
@@ -350,14 +395,17 @@ static bool run(session *s, const void *from)
     table_data in = { 0 };
     bool good = o->model ? classify_by(s, o->model, &in) : read_rows(s, o, &in) && train(s, o, &in);
     columns_free(&in.columns);
+    free(in.class);
+    free(in.sequences.class);
     return good;
 }
 
 const command classify = {
     .name = "classify",
     .argument = { "CSV" },
-    .summary = "learn the class of each row, or tell it by a model",
-    .more = "Accuracy and f1 (the mean over classes) are those of the rows kept for validation.",
+    .summary = "learn the class of each row or sequence, or tell it by a model",
+    .more = "Accuracy and f1 (the mean over classes) are those of the rows or sequences kept for\n"
+            "validation.",
     .options = options,
     .defaults = &defaults,
     .size = sizeof defaults,

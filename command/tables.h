@@ -20,4 +20,18 @@ bool columns_of_model(reel_tape *, const reel_model_extras *, column_list *);
 bool columns_add(reel_tape *, column_list *, const char *name);
 void columns_free(column_list *);
 
+/* ---- rows that belong together (sequences.c) ------------------------------------------------- */
+
+typedef struct {
+    int64_t count;
+    const char *const *id; /* [count], in the order in which they first come */
+    reel_data x;           /* [count, steps, features], with lengths */
+    int32_t *class;        /* [count]; to be freed */
+} sequence_list;
+
+/* Groups rows [rows, features] by a column of the file, in their order there. `class` [rows] must be
+ * the same in a sequence; NULL: there are none. */
+bool sequences_of(reel_tape *, const char *path, const char *column, reel_data rows,
+                  const int32_t class[], sequence_list *out);
+
 #endif

@@ -90,6 +90,7 @@ typedef struct {
 typedef struct {
     const reel_tape *t;
     const uint8_t *needed;
+    const reel__painter *painter;
     size_t nodes, parts;
     step_part *part;  /* two for each mark: forward, backward */
     uint32_t *drawn;  /* the node drawn in a node's place */
@@ -186,11 +187,12 @@ static void fold_slices(folding *f)
     }
 }
 
-static void draw_folded_nodes(const folding *f, FILE *out)
+static void draw_folded_nodes(const folding *f)
 {
+    const reel__painter *p = f->painter;
     for (uint32_t i = 0; i < f->nodes; i++) {
         if (f->needed[i] && part_of(f, i) == NULL && f->drawn[i] == i) {
-            draw_node(f->t, i, out);
+            p->node(p->self, f->t, i);
         }
     }
     for (size_t k = 2; k < f->parts; k++) {
@@ -198,24 +200,20 @@ static void draw_folded_nodes(const folding *f, FILE *out)
         if (part->count == 0 || part->stands_for != k) {
             continue;
         }
-        fprintf(out, "  subgraph cluster_%zu { color=\"#999999\"; label=\"", k);
-        if (part->copies > 1) {
-            fprintf(out, "%u steps\";\n", part->copies);
-        } else {
-            fprintf(out, "step %" PRId64 "\";\n", step_of(f->t, part->first));
-        }
+        p->body_begin(p->self, (uint32_t)k, step_of(f->t, part->first), part->copies);
         for (uint32_t i = part->first; i <= part->last; i++) {
             if (f->needed[i] && part_of(f, i) == part) {
-                draw_node(f->t, i, out);
+                p->node(p->self, f->t, i);
             }
         }
-        fprintf(out, "  }\n");
+        p->body_end(p->self);
     }
 }
 
 /* Within a loop, from another step; of many edges between the same two one is drawn. */
-static void draw_folded_edges(folding *f, FILE *out)
+static void draw_folded_edges(folding *f)
 {
+    const reel__painter *p = f->painter;
     for (uint32_t i = 0; i < f->nodes; i++) {
         const reel__node *node = reel__node_at(f->t, i);
         const uint32_t *in = reel__inputs_of(f->t, node);
@@ -226,27 +224,31 @@ static void draw_folded_edges(folding *f, FILE *out)
             uint32_t from = f->drawn[in[k]], to = f->drawn[i];
             if ((f->drawn[i] == i || carried) && f->edge[from] != to + 1) {
                 f->edge[from] = to + 1;
-                draw_edge(f->t, from, to, carried, out);
+                p->edge(p->self, f->t, from, to, carried);
             }
         }
     }
 }
 
-static void draw_folding(folding *f, FILE *out)
+static void draw_folding(folding *f)
 {
     add_to_parts(f);
     find_loops(f);
     choose_bodies(f);
     fold_steps(f);
     fold_slices(f);
-    draw_folded_nodes(f, out);
-    draw_folded_edges(f, out);
+    draw_folded_nodes(f);
+    draw_folded_edges(f);
 }
 
 /* Two lists as long as the tape, and the parts of each mark, in one block. */
-static void draw_all_folded(reel_tape *t, const uint8_t *needed, FILE *out)
+static bool draw_all_folded(reel_tape *t, const uint8_t *needed, const reel__painter *painter)
 {
-    folding f = { .t = t, .needed = needed, .nodes = t->nodes.count, .parts = 2 * t->marks.count };
+    folding f = { .t = t,
+                  .needed = needed,
+                  .painter = painter,
+                  .nodes = t->nodes.count,
+                  .parts = 2 * t->marks.count };
     size_t bytes = f.parts * sizeof *f.part + 3 * f.nodes * sizeof *f.drawn + 1;
     f.part = reel__resize(t, NULL, 0, bytes);
     if (f.part) {
@@ -254,9 +256,56 @@ static void draw_all_folded(reel_tape *t, const uint8_t *needed, FILE *out)
         f.drawn = (uint32_t *)(void *)(f.part + f.parts);
         f.before = f.drawn + f.nodes;
         f.edge = f.before + f.nodes;
-        draw_folding(&f, out);
+        draw_folding(&f);
         reel__resize(t, f.part, bytes, 0);
     }
+    return f.part != NULL;
+}
+
+bool reel__paint_folded(reel_var v, const char *who, const reel__painter *painter)
+{
+    uint32_t index;
+    uint8_t *needed;
+    if (v.tape == NULL || !reel__resolve(v.tape, v, who, &index) ||
+        !reel__ancestors(v.tape, index, false, &needed)) {
+        return false;
+    }
+    bool good = draw_all_folded(v.tape, needed, painter);
+    reel__resize(v.tape, needed, v.tape->nodes.count, 0);
+    return good;
+}
+
+/* ---- folded, as DOT --------------------------------------------------------------------------- */
+
+static void dot_node(void *out, const reel_tape *t, uint32_t node)
+{
+    draw_node(t, node, out);
+}
+
+static void dot_edge(void *out, const reel_tape *t, uint32_t from, uint32_t to, bool carried)
+{
+    draw_edge(t, from, to, carried, out);
+}
+
+static void dot_body_begin(void *out, uint32_t number, int64_t step, uint32_t copies)
+{
+    fprintf(out, "  subgraph cluster_%u { color=\"#999999\"; label=\"", number);
+    if (copies > 1) {
+        fprintf(out, "%u steps\";\n", copies);
+    } else {
+        fprintf(out, "step %" PRId64 "\";\n", step);
+    }
+}
+
+static void dot_body_end(void *out)
+{
+    fprintf(out, "  }\n");
+}
+
+static void draw_folded(reel_var v, FILE *out)
+{
+    const reel__painter dot = { out, dot_node, dot_edge, dot_body_begin, dot_body_end };
+    reel__paint_folded(v, "draw_folded", &dot);
 }
 
 /* ---- drawing --------------------------------------------------------------------------------- */
@@ -285,7 +334,7 @@ static void draw(reel_var v, const char *who, bool folded, FILE *out)
     fprintf(out, "digraph reel {\n  rankdir=BT;\n  node [fontname=\"Helvetica\" fontsize=11];\n"
                  "  edge [fontname=\"Helvetica\" fontsize=9 color=\"#555555\"];\n");
     if (folded) {
-        draw_all_folded(t, needed, out);
+        draw_folded(v, out);
     } else {
         draw_unfolded(t, index, needed, out);
     }

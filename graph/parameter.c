@@ -373,6 +373,10 @@ void reel_zero_grad(reel_tape *t)
 
 reel_status reel_flat_begin(reel_tape *t, reel_flat *flat)
 {
+    if (flat == NULL) {
+        reel_fail(t, REEL_BAD_ARGUMENT, "flat_begin", "there is nowhere to put it: NULL");
+        return REEL_BAD_ARGUMENT;
+    }
     *flat = (reel_flat){ 0 };
     if (t == NULL) {
         return REEL_BAD_ARGUMENT;

@@ -357,6 +357,9 @@ static reel_var record(reel_tape *t, const reel_op *op, int n, const reel_var x[
                        const void *attributes)
 {
     reel__node node = { .op = op, .inputs = (uint32_t)n };
+    if (op == NULL) {
+        return reel_fail(t, REEL_BAD_ARGUMENT, "record", "the op is NULL");
+    }
     if (!check_arity(t, op, n)) {
         return poisoned(t);
     }

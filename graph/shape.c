@@ -7,8 +7,8 @@
 
 reel_shape reel_shape_from(int rank, const int64_t *dim)
 {
-    reel_shape shape = { .rank = rank };
-    for (int i = 0; i < rank && i < REEL_MAX_RANK; i++) {
+    reel_shape shape = { .rank = rank > 0 && !dim ? -1 : rank };
+    for (int i = 0; i < shape.rank && i < REEL_MAX_RANK; i++) {
         shape.dim[i] = dim[i];
     }
     return shape;
@@ -31,6 +31,9 @@ bool reel_shape_equal(reel_shape a, reel_shape b)
 
 const char *reel_shape_text(char out[REEL_SHAPE_TEXT_SIZE], reel_shape shape)
 {
+    if (!out) {
+        return "";
+    }
     if (shape.rank < 0 || shape.rank > REEL_MAX_RANK) {
         snprintf(out, REEL_SHAPE_TEXT_SIZE, "[%d axes]", shape.rank);
         return out;
@@ -54,7 +57,7 @@ bool reel_broadcast(reel_shape a, reel_shape b, reel_shape *out)
         a = b;
         b = swap;
     }
-    if (a.rank > REEL_MAX_RANK || b.rank < 0) {
+    if (a.rank > REEL_MAX_RANK || b.rank < 0 || !out) {
         return false;
     }
     reel_shape y = a;
@@ -179,13 +182,22 @@ bool reel__shape_intern(reel_tape *t, const reel_shape *shape, uint32_t *out)
 
 #define MESSAGE_SIZE 1024
 
+static void fail(reel_shape_call *call, reel_status status, const char *format, va_list arguments)
+{
+    if (call) {
+        call->status = status;
+    }
+    if (call && call->error && format) {
+        vsnprintf(call->error, MESSAGE_SIZE, format, arguments);
+    }
+}
+
 bool reel_shape_fail(reel_shape_call *call, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(call->error, MESSAGE_SIZE, format, arguments);
+    fail(call, REEL_BAD_SHAPE, format, arguments);
     va_end(arguments);
-    call->status = REEL_BAD_SHAPE;
     return false;
 }
 
@@ -193,15 +205,17 @@ bool reel_argument_fail(reel_shape_call *call, reel_status status, const char *f
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(call->error, MESSAGE_SIZE, format, arguments);
+    fail(call, status, format, arguments);
     va_end(arguments);
-    call->status = status;
     return false;
 }
 
 bool reel_normalise_axis(reel_shape_call *call, int64_t *axis, reel_shape shape)
 {
-    if (*axis < -shape.rank || *axis >= shape.rank) {
+    if (!axis) {
+        return reel_argument_fail(call, REEL_BAD_ARGUMENT, "there is no axis");
+    }
+    if (*axis < -(int64_t)shape.rank || *axis >= shape.rank) {
         return reel_argument_fail(call, REEL_BAD_ARGUMENT, "axis %lld is outside %s",
                                   (long long)*axis, REEL_SHAPE_TEXT(shape));
     }

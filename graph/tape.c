@@ -224,7 +224,7 @@ const reel_op *const *reel_ops(void)
 
 const reel_op *reel_op_named(const char *name)
 {
-    for (const reel_op *const *op = reel__op_table; *op; op++) {
+    for (const reel_op *const *op = reel__op_table; name && *op; op++) {
         if (strcmp((*op)->name, name) == 0) {
             return *op;
         }

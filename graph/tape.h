@@ -483,6 +483,21 @@ bool reel__flush(reel_tape *);
 bool reel__tensor_of(const reel_tape *, uint32_t index, reel_tensor *);
 void reel__drop_value(reel_tape *, uint32_t index);
 
+/* ---- draw.c -------------------------------------------------------------------------------- */
+
+/* Is told the nodes and edges of a folded drawing: first the nodes outside of all steps, then the
+ * bodies with theirs, then the edges. `number` tells bodies apart; `copies` steps repeat one, the
+ * first of them is `step`. An edge is carried that comes from the step before. */
+typedef struct {
+    void *self;
+    void (*node)(void *self, const reel_tape *, uint32_t node);
+    void (*edge)(void *self, const reel_tape *, uint32_t from, uint32_t to, bool carried);
+    void (*body_begin)(void *self, uint32_t number, int64_t step, uint32_t copies);
+    void (*body_end)(void *self);
+} reel__painter;
+/* What v depends on; false, with an error, for a bad handle and without memory. */
+bool reel__paint_folded(reel_var v, const char *who, const reel__painter *);
+
 /* ---- ancestors.c --------------------------------------------------------------------------- */
 
 /* (*needed)[i] is 1 for index and everything below it, and, if so wanted, for the gradients

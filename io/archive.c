@@ -132,8 +132,10 @@ const char *reel_archive_name(const reel_archive *a, size_t index)
 
 bool reel_archive_at(const reel_archive *a, size_t index, reel_array *out)
 {
-    bool found = a && index < a->count;
-    *out = found ? a->entries[index].array : (reel_array){ 0 };
+    bool found = a && out && index < a->count;
+    if (out) {
+        *out = found ? a->entries[index].array : (reel_array){ 0 };
+    }
     return found;
 }
 
@@ -168,7 +170,9 @@ size_t reel__archive_index(const reel_archive *a, const char *name)
 
 bool reel_archive_find(const reel_archive *a, const char *name, reel_array *out)
 {
-    *out = (reel_array){ 0 };
+    if (out) {
+        *out = (reel_array){ 0 };
+    }
     return a && name && reel_archive_at(a, reel__archive_index(a, name), out);
 }
 

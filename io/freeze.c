@@ -491,6 +491,11 @@ reel_status reel_frozen_run(reel_frozen *f, const void *const x[], void *const y
     if (f == NULL || y == NULL || (x == NULL && f->inputs > 0)) {
         return REEL_BAD_ARGUMENT;
     }
+    for (int i = 0; i < f->inputs || i < f->outputs; i++) {
+        if ((i < f->inputs && x[i] == NULL) || (i < f->outputs && y[i] == NULL)) {
+            return REEL_BAD_ARGUMENT;
+        }
+    }
     for (int i = 0; i < f->inputs; i++) {
         read_in(f, &f->input[i], x[i]);
     }

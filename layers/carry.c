@@ -47,7 +47,7 @@ reel_carry *reel_carry_new(reel_tape *tape, reel_cell cell, int64_t batch)
 
 reel_status reel_carry_states(const reel_carry *c, reel_var state[])
 {
-    if (!c) {
+    if (!c || !state) {
         return REEL_BAD_ARGUMENT;
     }
     for (int k = 0; k < c->cell.states; k++) {
@@ -144,7 +144,7 @@ void reel_carry_reset(reel_carry *c, const bool rows[], const double *const star
                 continue;
             }
             for (size_t i = 0; i < width; i++) {
-                to[i] = start ? start[k][i] : 0;
+                to[i] = start && start[k] ? start[k][i] : 0;
             }
         }
     }
@@ -152,7 +152,7 @@ void reel_carry_reset(reel_carry *c, const bool rows[], const double *const star
 
 void reel_detach(int n, reel_var state[])
 {
-    for (int k = 0; k < n; k++) {
+    for (int k = 0; state && k < n; k++) {
         state[k] = reel_stop_gradient(state[k]);
     }
 }

@@ -324,6 +324,10 @@ reel_status reel_crf_viterbi(reel_crf crf, reel_var emissions, const int32_t *le
     if (!take_emissions(&c)) {
         return c.tape ? reel_tape_status(c.tape) : REEL_BAD_HANDLE;
     }
+    if (!tags) {
+        reel_fail(c.tape, REEL_BAD_ARGUMENT, "crf_viterbi", "tags is NULL");
+        return REEL_BAD_ARGUMENT;
+    }
     size_t bytes = doubles_of(&c) * sizeof(double) + (size_t)(c.steps * c.tags) * sizeof(int32_t);
     double *block = reel__resize(c.tape, NULL, 0, bytes);
     if (!block) {

@@ -64,7 +64,8 @@ static int64_t sum(const int32_t *lengths, int64_t batch)
 reel_var reel_pack_indices(reel_tape *tape, int64_t steps, int64_t batch, const int32_t *indices,
                            const int32_t *lengths)
 {
-    if (steps < 0 || batch < 0 || !indices || !lengths) {
+    if (steps < 0 || batch < 0 || !reel__shape_valid(REEL_SHAPE(steps, batch)) || !indices ||
+        !lengths) {
         return reel_fail(tape, REEL_BAD_ARGUMENT, "pack_indices", "%s of %lld steps, batch %lld",
                          indices ? lengths ? "indices" : "no lengths" : "no indices",
                          (long long)steps, (long long)batch);

@@ -22,7 +22,7 @@ reel_status reel_per_example_gradients(reel_var losses, int n, const reel_var x[
 {
     reel_tape *tape = losses.tape;
     reel_shape shape = reel_shape_of(losses);
-    if (losses.id == 0 || shape.rank != 1 || shape.dim[0] < 1 || n < 0) {
+    if (losses.id == 0 || shape.rank != 1 || shape.dim[0] < 1 || n < 0 || (n > 0 && (!x || !out))) {
         reel_fail(tape, REEL_BAD_SHAPE, "per_example_gradients", "losses are %s, expected [batch]",
                   REEL_SHAPE_TEXT(shape));
         return tape ? reel_tape_status(tape) : REEL_BAD_HANDLE;

@@ -45,7 +45,7 @@ reel_var reel_sinusoidal_positions(reel_tape *tape, int64_t steps, int64_t width
         return reel_fail(tape, REEL_BAD_ARGUMENT, layer, "steps is %lld, must be at least 0",
                          (long long)steps);
     }
-    if (!reel__check_size(tape, layer, "width", width) ||
+    if (!tape || !reel__check_size(tape, layer, "width", width) ||
         !reel__check_positions(tape, layer, first, base)) {
         return reel__poisoned(tape);
     }

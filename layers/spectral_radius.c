@@ -56,6 +56,10 @@ reel_status reel_spectral_radius(reel_var W, int blocks, double radius[])
                   REEL_SHAPE_TEXT(shape), blocks);
         return REEL_BAD_SHAPE;
     }
+    if (!radius) {
+        reel_fail(W.tape, REEL_BAD_ARGUMENT, "spectral_radius", "radius is NULL");
+        return REEL_BAD_ARGUMENT;
+    }
     int64_t n = shape.dim[0];
     size_t numbers = (size_t)(n * shape.dim[1]), bytes = (numbers + 2 * (size_t)n) * sizeof(double);
     double *memory = bytes ? reel__resize(W.tape, NULL, 0, bytes) : NULL;

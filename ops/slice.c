@@ -179,6 +179,10 @@ static reel_var part_length(reel_var v, int axis, int n, int64_t *part)
 reel_status reel_split(reel_var v, int axis, int n, reel_var out[])
 {
     int64_t part = 0;
+    if (!out) {
+        reel_fail(v.tape, REEL_BAD_ARGUMENT, "split", "out is NULL");
+        return v.tape ? REEL_BAD_ARGUMENT : REEL_BAD_HANDLE;
+    }
     if (v.tape) {
         v.tape->nested++; /* what it records stands at its own line */
     }

@@ -13,6 +13,7 @@ static const reel_update_rule plain = {
     .slots = 2,
     .slot_name = { "m", "v" },
     .options_size = sizeof(reel_adam_options),
+    .momentum = offsetof(reel_adam_options, beta1),
     .update = TYPED_PAIR(update_plain),
 };
 
@@ -21,6 +22,7 @@ static const reel_update_rule amsgrad = {
     .slots = 3,
     .slot_name = { "m", "v", "v_max" },
     .options_size = sizeof(reel_adam_options),
+    .momentum = offsetof(reel_adam_options, beta1),
     .update = TYPED_PAIR(update_amsgrad),
 };
 

@@ -12,6 +12,7 @@ static const reel_update_rule rule = {
     .slots = 2,
     .slot_name = { "m", "u" },
     .options_size = sizeof(reel_adamax_options),
+    .momentum = offsetof(reel_adamax_options, beta1),
     .update = TYPED_PAIR(update),
 };
 

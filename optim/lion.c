@@ -12,6 +12,7 @@ static const reel_update_rule rule = {
     .slots = 1,
     .slot_name = { "m" },
     .options_size = sizeof(reel_lion_options),
+    .momentum = offsetof(reel_lion_options, beta1),
     .update = TYPED_PAIR(update),
 };
 

@@ -23,6 +23,7 @@ static const reel_update_rule rule = {
     .slots = 2,
     .slot_name = { "m", "v" },
     .options_size = sizeof(reel_nadam_options),
+    .momentum = offsetof(reel_nadam_options, beta1),
     .update = TYPED_PAIR(update),
     .carry = carry,
 };

@@ -331,6 +331,8 @@ typedef struct {
     double (*carry)(const void *options, int64_t step, double before);
     int numbers;
     reel_rule_number number[REEL_MAX_RULE_NUMBERS];
+    /* where in the options the momentum lies, a double, for schedules that change it; 0: nowhere */
+    size_t momentum;
 } reel_update_rule;
 
 /* The rule must outlive the tape; options are copied. lr > 0 and finite. */

@@ -255,6 +255,17 @@ static void advance(const reel_optimizer *optimizer)
     }
 }
 
+/* A schedule's momentum is taken at each step rather than kept: restored state says no more than
+ * which step that is. */
+static void take_momentum(reel_optimizer *optimizer)
+{
+    const reel__drive *drive = &optimizer->drive;
+    double momentum = reel_schedule_momentum(&drive->schedule, (int64_t)drive->step);
+    if (optimizer->rule->momentum && !isnan(momentum)) {
+        *(double *)(void *)((char *)optimizer->options + optimizer->rule->momentum) = momentum;
+    }
+}
+
 reel_status reel_optimizer_step(reel_optimizer *optimizer)
 {
     if (!optimizer) {
@@ -271,6 +282,7 @@ reel_status reel_optimizer_step(reel_optimizer *optimizer)
         !reel__optimizer_join(optimizer) || !make_runs(optimizer)) {
         return reel_tape_status(tape);
     }
+    take_momentum(optimizer);
     advance(optimizer);
     int64_t runs = (int64_t)optimizer->runs.count;
     reel__float_mode mode = reel__float_mode_of(tape->options.dtype);

@@ -24,6 +24,7 @@ static const reel_update_rule rule = {
     .slots = 2,
     .slot_name = { "m", "v" },
     .options_size = sizeof(reel_radam_options),
+    .momentum = offsetof(reel_radam_options, beta1),
     .update = TYPED_PAIR(update),
 };
 

@@ -10,17 +10,20 @@
 /* Slots that a variant does without are left out, and the loop is compiled for each. */
 enum { CENTRED = 1, MOMENTUM = 2 };
 
-#define RULE(variant, number, ...)                                                                 \
+#define RULE(variant, momentum_at, number, ...)                                                    \
     {                                                                                              \
         .name = "rmsprop", .slots = number, .slot_name = { __VA_ARGS__ },                          \
-        .options_size = sizeof(reel_rmsprop_options), .update = TYPED_PAIR(variant)                \
+        .options_size = sizeof(reel_rmsprop_options), .update = TYPED_PAIR(variant),               \
+        .momentum = (momentum_at)                                                                  \
     }
 
+#define MOMENTUM_AT offsetof(reel_rmsprop_options, momentum)
+
 static const reel_update_rule rules[] = {
-    [0] = RULE(update_plain, 1, "v"),
-    [CENTRED] = RULE(update_centred, 2, "v", "mean"),
-    [MOMENTUM] = RULE(update_momentum, 2, "v", "buffer"),
-    [CENTRED | MOMENTUM] = RULE(update_both, 3, "v", "mean", "buffer"),
+    [0] = RULE(update_plain, 0, 1, "v"),
+    [CENTRED] = RULE(update_centred, 0, 2, "v", "mean"),
+    [MOMENTUM] = RULE(update_momentum, MOMENTUM_AT, 2, "v", "buffer"),
+    [CENTRED | MOMENTUM] = RULE(update_both, MOMENTUM_AT, 3, "v", "mean", "buffer"),
 };
 
 reel_optimizer *reel_rmsprop(reel_tape *tape, reel_rmsprop_options options)

@@ -1,7 +1,5 @@
 /* schedule.c: the shapes of learning rates over the steps. */
-#include "schedule.h"
-
-#include <math.h>
+#include "update.h"
 
 static const double pi = 3.14159265358979323846;
 
@@ -9,6 +7,12 @@ double reel_schedule_lr(const reel_schedule *schedule, double base_lr, int64_t s
 {
     bool good = schedule && schedule->at && !schedule->error && step >= 0;
     return good ? schedule->at(schedule, base_lr, step) : NAN;
+}
+
+double reel_schedule_momentum(const reel_schedule *schedule, int64_t step)
+{
+    bool good = schedule && schedule->momentum && !schedule->error && step >= 0;
+    return good ? schedule->momentum(schedule, step) : NAN;
 }
 
 static bool positive(double x)
@@ -210,22 +214,18 @@ reel_schedule reel_function_lr(double (*factor)(void *self, int64_t step), void 
 
 /* ---- one cycle ----------------------------------------------------------------------------- */
 
-enum { HIGHEST, RISE, START, END, LINEAR, THREE };
+enum { HIGHEST, RISE, START, END, LINEAR, THREE, LOW, HIGH };
 
 static double between(const reel_schedule *s, double first, double last, double part)
 {
     return s->number[LINEAR] != 0 ? first + (last - first) * part : along_cosine(first, last, part);
 }
 
-/* From rate[k] to rate[k + 1] by step end[k]. */
-static double at_one_cycle(const reel_schedule *s, double base, int64_t step)
+/* From value[k] to value[k + 1] by step end[k]. */
+static double along_cycle(const reel_schedule *s, const double value[4], int64_t step)
 {
-    double highest = s->number[HIGHEST] > 0 ? s->number[HIGHEST] : base;
-    double start = highest / s->number[START], steps = (double)s->steps;
+    double steps = (double)s->steps, up = s->number[RISE] * steps - 1;
     bool three = s->number[THREE] != 0;
-    double rate[4] = { start, highest, three ? start : start / s->number[END],
-                       start / s->number[END] };
-    double up = s->number[RISE] * steps - 1;
     double end[3] = { up, three ? 2 * up : steps - 1, steps - 1 };
     double now = fmin((double)step, steps - 1), begin = 0;
     int phase = 0, last = three ? 2 : 1;
@@ -233,7 +233,21 @@ static double at_one_cycle(const reel_schedule *s, double base, int64_t step)
         begin = end[phase++];
     }
     double length = end[phase] - begin;
-    return between(s, rate[phase], rate[phase + 1], length != 0 ? (now - begin) / length : 1);
+    return between(s, value[phase], value[phase + 1], length != 0 ? (now - begin) / length : 1);
+}
+
+static double at_one_cycle(const reel_schedule *s, double base, int64_t step)
+{
+    double highest = s->number[HIGHEST] > 0 ? s->number[HIGHEST] : base;
+    double start = highest / s->number[START], end = start / s->number[END];
+    return along_cycle(s, (double[]){ start, highest, s->number[THREE] != 0 ? start : end, end },
+                       step);
+}
+
+static double momentum_of_one_cycle(const reel_schedule *s, int64_t step)
+{
+    double low = s->number[LOW], high = s->number[HIGH];
+    return along_cycle(s, (double[]){ high, low, high, high }, step);
 }
 
 static const char *problem_of(const reel_one_cycle_options *o)
@@ -245,7 +259,10 @@ static const char *problem_of(const reel_one_cycle_options *o)
                ? "one_cycle_lr: factors must be above 0"
            : o->three_phases && o->rise > 0.5 ? "one_cycle_lr: rise must be at most 0.5 with "
                                                 "three phases"
-                                              : NULL;
+           : !(o->lowest_momentum >= 0 && o->highest_momentum < 1 &&
+               o->lowest_momentum <= o->highest_momentum)
+               ? "one_cycle_lr: momenta must ascend in [0, 1)"
+               : NULL;
 }
 
 reel_schedule reel_one_cycle_lr(reel_one_cycle_options o)
@@ -253,10 +270,13 @@ reel_schedule reel_one_cycle_lr(reel_one_cycle_options o)
     o.rise = o.rise == 0 ? 0.3 : o.rise;
     o.start_factor = o.start_factor == 0 ? 25 : o.start_factor;
     o.end_factor = o.end_factor == 0 ? 1e4 : o.end_factor;
+    o.lowest_momentum = reel__optim_option(o.lowest_momentum, 0.85);
+    o.highest_momentum = reel__optim_option(o.highest_momentum, 0.95);
     return (reel_schedule){ .at = at_one_cycle,
                             .steps = o.steps,
                             .number = { o.highest, o.rise, o.start_factor, o.end_factor, o.linear,
-                                        o.three_phases },
+                                        o.three_phases, o.lowest_momentum, o.highest_momentum },
+                            .momentum = o.cycle_momentum ? momentum_of_one_cycle : NULL,
                             .error = problem_of(&o) };
 }
 
@@ -269,12 +289,18 @@ static double at_warmup(const reel_schedule *s, double base, int64_t step)
                            : reel_schedule_lr(s->parts, base, step - s->steps);
 }
 
+static double momentum_after_warmup(const reel_schedule *s, int64_t step)
+{
+    return reel_schedule_momentum(s->parts, step < s->steps ? 0 : step - s->steps);
+}
+
 reel_schedule reel_warmup_lr(int64_t steps, double first, const reel_schedule *after)
 {
     return (reel_schedule){ .at = at_warmup,
                             .steps = steps,
                             .number = { first },
                             .parts = after,
+                            .momentum = after && after->momentum ? momentum_after_warmup : NULL,
                             .error = steps < 0              ? "warmup_lr: steps must be at least 0"
                                      : !not_negative(first) ? "warmup_lr: first must be at least 0"
                                      : !after ? "warmup_lr: what comes after is missing"
@@ -285,6 +311,22 @@ static double at_sequence(const reel_schedule *s, double base, int64_t step)
 {
     size_t part = reached(s, step);
     return reel_schedule_lr(&s->parts[part], base, step - (part ? s->milestones[part - 1] : 0));
+}
+
+/* NAN, which leaves it alone, in a part that knows none. */
+static double momentum_of_sequence(const reel_schedule *s, int64_t step)
+{
+    size_t part = reached(s, step);
+    return reel_schedule_momentum(&s->parts[part], step - (part ? s->milestones[part - 1] : 0));
+}
+
+static bool some_momentum(size_t count, const reel_schedule *parts)
+{
+    bool some = false;
+    for (size_t i = 0; parts && i <= count; i++) {
+        some = some || parts[i].momentum;
+    }
+    return some;
 }
 
 static const char *problem_of_parts(size_t count, const reel_schedule *parts)
@@ -299,11 +341,13 @@ static const char *problem_of_parts(size_t count, const reel_schedule *parts)
 reel_schedule reel_sequential_lr(size_t count, const int64_t milestones[],
                                  const reel_schedule parts[])
 {
+    bool good = ascending(count, milestones);
     return (reel_schedule){ .at = at_sequence,
                             .count = count,
                             .milestones = milestones,
                             .parts = parts,
-                            .error = ascending(count, milestones)
-                                         ? problem_of_parts(count, parts)
-                                         : "sequential_lr: milestones must ascend from 0" };
+                            .momentum =
+                                good && some_momentum(count, parts) ? momentum_of_sequence : NULL,
+                            .error = good ? problem_of_parts(count, parts)
+                                          : "sequential_lr: milestones must ascend from 0" };
 }

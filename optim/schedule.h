@@ -33,10 +33,13 @@ struct reel_schedule {
     size_t count; /* of milestones */
     double (*factor)(void *self, int64_t step);
     void *self;
+    double (*momentum)(const reel_schedule *, int64_t step); /* NULL: it stays as it is */
 };
 
 /* NAN for a schedule in error and step < 0. */
 REEL_API double reel_schedule_lr(const reel_schedule *, double base_lr, int64_t step);
+/* The momentum at that step; NAN also where the schedule leaves it alone. */
+REEL_API double reel_schedule_momentum(const reel_schedule *, int64_t step);
 
 /* ---- shapes -------------------------------------------------------------------------------- */
 
@@ -70,6 +73,11 @@ typedef struct {
     double end_factor;   /* > 0: start / end; 0: 1e4 */
     bool linear;         /* instead of cosines */
     bool three_phases;   /* down to the start in as many steps as up, then to the end */
+    /* The optimiser's momentum, or its beta1, goes the other way: from the higher number down to the
+     * lower one while the rate rises, and back (torch's default). An optimiser without momentum, SGD
+     * with 0 as well, does not take such a schedule. */
+    bool cycle_momentum;
+    double lowest_momentum, highest_momentum; /* in [0, 1); 0: 0.85, 0.95 */
 } reel_one_cycle_options;
 REEL_API reel_schedule reel_one_cycle_lr(reel_one_cycle_options);
 

@@ -30,6 +30,9 @@ static reel_status go_to(reel_optimizer *optimizer, const char *caller, const re
 reel_status reel_optimizer_schedule(reel_optimizer *optimizer, reel_schedule schedule)
 {
     const char *error = schedule.at ? schedule.error : "the schedule is empty";
+    if (schedule.momentum && optimizer && optimizer->rule && !optimizer->rule->momentum) {
+        error = error ? error : "the schedule changes the momentum, and the optimiser has none";
+    }
     reel_status status = check(optimizer, "optimizer_schedule", error);
     if (status != REEL_OK) {
         return status;

@@ -17,6 +17,7 @@ static const reel_update_rule with_momentum = {
     .slots = 1,
     .slot_name = { "v" },
     .options_size = sizeof(reel_sgd_options),
+    .momentum = offsetof(reel_sgd_options, momentum),
     .update = TYPED_PAIR(update_momentum),
 };
 

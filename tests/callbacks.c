@@ -372,6 +372,40 @@ Test(callbacks, tensorboard_writes_records_with_scalars_histograms_and_the_graph
     reel_tape_free(t);
 }
 
+static reel_var squares_of_steps(reel_tape *t, void *self, reel_batch *batch)
+{
+    (void)t;
+    const reel_cell *cell = self;
+    reel_rollout r = reel_unroll(*cell, batch->x, (reel_unroll_options){ 0 });
+    return reel_mean_keep(r.state[0], 1);
+}
+
+Test(callbacks, tensorboard_draws_what_a_functional_model_records_with_its_loop_folded)
+{
+    enum { BOARD_ROWS = 6, BOARD_STEPS = 9 };
+    static unsigned char bytes[65536];
+    static float in[BOARD_ROWS][BOARD_STEPS][2], wanted[BOARD_ROWS][1];
+    char dir[] = "/tmp/reel_board_XXXXXX", part[64];
+    cr_assert_not_null(mkdtemp(dir));
+    reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
+    reel_cell cell = reel_rnn(t, "rnn", 2, 3, (reel_rnn_options){ 0 });
+    reel_model *m = reel_model_new(t, squares_of_steps, &cell);
+    reel_compile(m, (reel_compile_options){ .loss = "mse" });
+    reel_fit_options options = { .epochs = 2, .batch_size = 3 };
+    options.callbacks[0] = reel_tensorboard(m, dir, (reel_tensorboard_options){ .graph = true });
+    cr_assert_not_null(reel_fit(m, REEL_DATA(&in[0][0][0], BOARD_ROWS, BOARD_STEPS, 2),
+                                REEL_DATA(&wanted[0][0], BOARD_ROWS, 1), options),
+                       "%s", reel_tape_error(t));
+    snprintf(part, sizeof part, "%s/train", dir);
+    const unsigned char *end = bytes + read_event_file(part, bytes, sizeof bytes);
+    cr_expect_eq(records_with(bytes, end, "rnn.W_h"), 1);
+    cr_expect_eq(records_with(bytes, end, "9_steps_"), 1);
+    cr_expect_eq(records_with(bytes, end, "/tanh_"), 1);
+    cr_expect_eq(records_with(bytes, end, "_output_shapes"), 1);
+    rmdir(dir);
+    reel_tape_free(t);
+}
+
 /* ---- hooks -------------------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -85,6 +85,30 @@ static void write_classes(void)
     fclose(out);
 }
 
+/* Sequences of 3 to 12 rows, some of them interleaved: they rise or they fall. */
+static void write_sequences(void)
+{
+    char path[FILES_PATH];
+    in_folder(path, "sequences.csv");
+    FILE *out = fopen(path, "w");
+    fprintf(out, "level,who,kind,other\n");
+    for (int pair = 0; pair < 40; pair++) {
+        for (int step = 0; step < 3 + pair % 10; step++) {
+            for (int k = 0; k < 2; k++) {
+                bool rises = (pair + k) % 3 != 0;
+                double level = sin(pair) + (rises ? 0.3 : -0.3) * step;
+                fprintf(out, "%g,patient %d,%s,%g\n", level, 2 * pair + k,
+                        rises ? "rising" : "falling", cos(step));
+            }
+        }
+    }
+    fclose(out);
+    in_folder(path, "mixed.csv");
+    out = fopen(path, "w");
+    fprintf(out, "level,who,kind\n1,a,up\n2,b,down\n3,a,down\n");
+    fclose(out);
+}
+
 static void write_text(void)
 {
     char path[FILES_PATH];
@@ -105,6 +129,7 @@ static void setup(void)
     write_csv("series.csv", -1);
     write_csv("broken.csv", 7);
     write_classes();
+    write_sequences();
     write_text();
 }
 
@@ -154,6 +179,7 @@ static const struct {
     { "train-lm x --vocabulary letters", "--vocabulary is char, word or bpe" },
     { "train-lm x --seed -1", "--seed is \"-1\", must be a whole number of at least 0" },
     { "forecast x", "--column NAME says what is forecast" },
+    { "classify x --target a --sequence b --steps 3", "--steps and --sequence are two ways" },
     { "classify x", "--target NAME says which column holds the classes" },
     { "convert x", "OUT is missing" },
     { "convert x y --from torch", "--from and --to are reel, pytorch or keras" },
@@ -185,6 +211,9 @@ static const struct {
     { "classify classes.csv --target sort", "has no column \"sort\"" },
     { "classify series.csv --target other", "is no number" },
     { "classify classes.csv --target kind --steps 3", "2 columns are no 3 equal steps" },
+    { "classify sequences.csv --target kind --sequence whom", "has no column \"whom\"" },
+    { "classify mixed.csv --target kind --sequence who",
+      "row 2 is of another class than the rows of \"a\" before it" },
     { "inspect text.txt", "text.txt" },
     { "convert text.txt out.npz", "text.txt" },
     { "emit-c series.csv", "series.csv" },
@@ -315,6 +344,123 @@ Test(command, classes_are_learnt_and_told_by_their_names)
     ASSERT_RUNS("classify classes.csv --target kind --steps 2 --epochs 2 --quiet "
                 "--out sequences.safetensors");
     ASSERT_RUNS("classify classes.csv --model sequences.safetensors --json");
+}
+
+Test(command, sequences_of_unequal_length_are_classified)
+{
+    cr_assert_eq(chdir(folder), 0);
+    ASSERT_RUNS("classify sequences.csv --target kind --sequence who --epochs 120 --units 16 "
+                "--lr 0.03 --batch-size 8 --out s.safetensors --quiet --json");
+    cr_assert_eq(field("validation_rows"), 16);
+    cr_assert_eq(field("accuracy"), 1);
+    ASSERT_RUNS("classify sequences.csv --model s.safetensors");
+    cr_assert_eq(count_lines_of("patient "), 80);
+    ASSERT_SAID("patient 0\tfalling\npatient 1\trising\npatient 2\trising\n");
+    ASSERT_RUNS("classify sequences.csv --model s.safetensors --json");
+    ASSERT_SAID("\"sequences\": [\"patient 0\", \"patient 1\"");
+    ASSERT_RUNS("classify sequences.csv --target kind --sequence who --columns level --epochs 1 "
+                "--quiet --out s.safetensors");
+    cr_assert_eq(reel("classify classes.csv --model s.safetensors"), 1);
+}
+
+/* ---- weights of other frameworks ------------------------------------------------------------ */
+
+#define GOLDEN(name) REEL_GOLDEN_DIR "/" name
+
+/* The model of golden/io_foreign.py, whose nn.LSTM is one module of two layers in both directions. */
+static reel_model *torchs_model(reel_tape *t)
+{
+    const reel_layer_spec lstm = REEL_LSTM(4, .projection = 2, .return_sequences = true);
+    reel_model *m = reel_sequential(
+        t, REEL_EMBEDDING(7, 3, .name = "embedding"),
+        REEL_BIDIRECTIONAL(lstm, .name = "first", .return_sequences = true),
+        REEL_BIDIRECTIONAL(lstm, .name = "second", .return_sequences = true),
+        REEL_GRU(3, .reset_after = true, .return_sequences = true, .name = "gru"),
+        REEL_RNN(2, .activation = REEL_RELU, .return_sequences = true, .name = "rnn"),
+        REEL_LAYER_NORM(.name = "norm"), REEL_DENSE(2, .name = "head"));
+    cr_assert_eq(reel_model_build(m, REEL_SHAPE(5), true), REEL_OK, "%s", reel_tape_error(t));
+    return m;
+}
+
+/* The model's outputs are what the golden file says, from its symbols [5, 2]. */
+static void expect_torchs_outputs(const char *path)
+{
+    reel_tape *t = reel_tape_new((reel_tape_options){ .dtype = REEL_F64, .threads = 1 });
+    reel_model *m = reel_model_load(t, path, NULL);
+    cr_assert_not_null(m, "%s", reel_tape_error(t));
+    reel_archive *a =
+        reel_archive_open(GOLDEN("io_torch.safetensors"), (reel_archive_options){ 0 });
+    reel_array x, y;
+    double symbols[10], expected[20], got[20];
+    int32_t rows_first[10];
+    cr_assert(reel_archive_find(a, "x", &x) && reel_archive_find(a, "y", &y));
+    reel_array_read_f64(x, symbols, 10);
+    reel_array_read_f64(y, expected, 20);
+    for (int i = 0; i < 10; i++) {
+        rows_first[i % 2 * 5 + i / 2] = (int32_t)symbols[i];
+    }
+    cr_assert_eq(reel_predict_f64(m, REEL_DATA(rows_first, 2, 5), got, 20), REEL_OK, "%s",
+                 reel_tape_error(t));
+    for (int i = 0; i < 20; i++) {
+        double there = expected[(i / 2 % 5 * 2 + i / 10) * 2 + i % 2];
+        cr_expect(fabs(got[i] - there) < 1e-5, "%d: %g, there %g", i, got[i], there);
+    }
+    reel_archive_free(a);
+    reel_tape_free(t);
+}
+
+Test(command, a_stack_of_pytorchs_in_both_directions_comes_and_goes)
+{
+    cr_assert_eq(chdir(folder), 0);
+    reel_tape *t = reel_tape_new((reel_tape_options){ .seed = 9, .threads = 1 });
+    cr_assert_eq(reel_model_save(torchs_model(t), "like.safetensors", (reel_model_extras){ 0 }),
+                 REEL_OK, "%s", reel_tape_error(t));
+    reel_tape_free(t);
+    ASSERT_RUNS("convert '%s' ours.safetensors --from pytorch --like like.safetensors "
+                "--layer LSTM:first+second:lstm --partial --json",
+                GOLDEN("io_torch.safetensors"));
+    cr_assert_eq(field("layers_read"), 9);
+    expect_torchs_outputs("ours.safetensors");
+    ASSERT_RUNS("convert ours.safetensors theirs.safetensors --to pytorch "
+                "--layer LSTM:first+second:lstm");
+    ASSERT_RUNS("inspect theirs.safetensors");
+    ASSERT_SAID("lstm.weight_ih_l1_reverse");
+    ASSERT_SAID("lstm.weight_hr_l0_reverse");
+    ASSERT_RUNS("convert theirs.safetensors back.safetensors --from pytorch "
+                "--like like.safetensors --layer LSTM:first+second:lstm");
+    expect_torchs_outputs("back.safetensors");
+}
+
+Test(command, layers_of_both_directions_are_found_by_their_names)
+{
+    cr_assert_eq(chdir(folder), 0);
+    reel_tape *t = reel_tape_new((reel_tape_options){ .seed = 9, .threads = 1 });
+    reel_model *m =
+        reel_sequential(t, REEL_BIDIRECTIONAL(REEL_GRU(2, .reset_after = true), .name = "encoder"),
+                        REEL_DENSE(2, .name = "head"));
+    reel_model_build(m, REEL_SHAPE(5, 3), false);
+    cr_assert_eq(reel_model_save(m, "m.safetensors", (reel_model_extras){ 0 }), REEL_OK, "%s",
+                 reel_tape_error(t));
+    reel_tape_free(t);
+    ASSERT_RUNS("convert m.safetensors torch.safetensors --to pytorch");
+    ASSERT_RUNS("inspect torch.safetensors");
+    ASSERT_SAID("encoder.weight_hh_l0_reverse");
+    ASSERT_RUNS("convert m.safetensors keras.npz --to keras");
+    ASSERT_RUNS("inspect keras.npz");
+    ASSERT_SAID("sequential/bidirectional/forward_gru/gru_cell/kernel");
+    ASSERT_RUNS("convert keras.npz again.safetensors --from keras --like m.safetensors");
+    ASSERT_RUNS("convert torch.safetensors back.safetensors --from pytorch --like m.safetensors");
+    size_t size, again;
+    unsigned char *before = files_read("m.safetensors", &size);
+    unsigned char *after = files_read("back.safetensors", &again);
+    cr_assert(size == again && memcmp(before, after, size) == 0);
+    free(after);
+    after = files_read("again.safetensors", &again);
+    cr_assert(size == again && memcmp(before, after, size) == 0);
+    free(before);
+    free(after);
+    cr_assert_eq(reel("convert m.safetensors x.npz --to pytorch --layer GRU:encoder"), 1);
+    ASSERT_SAID("--layer is \"GRU:encoder\", must be KIND:OURS:THEIRS");
 }
 
 #ifdef REEL_HAVE_HDF5

@@ -87,6 +87,20 @@ Test(data, csv_reads_the_columns_asked_for_and_may_leave_text_alone)
     reel_tape_free(t);
 }
 
+Test(data, csv_leaves_a_column_out)
+{
+    reel_tape *t = new_tape();
+    const reel_table *table =
+        read_text(t, "a,id,b\n1,x,2\n3,y,4\n", (reel_csv_options){ .skip = "id" });
+    cr_assert_not_null(table, "%s", reel_tape_error(t));
+    cr_expect_eq(table->columns, 2);
+    cr_expect_str_eq(table->name[1], "b");
+    cr_expect_eq(table->values[3], 4.0);
+    cr_expect_null(read_text(t, "a,b\n1,2\n", (reel_csv_options){ .skip = "id" }));
+    expect_error(t, "has no column \"id\"");
+    reel_tape_free(t);
+}
+
 Test(data, csv_that_is_broken_is_refused_with_row_and_column)
 {
     static const struct {
@@ -293,6 +307,55 @@ static bool count_to_hundred(void *self, void *item)
     int *next = self;
     *(int *)item = *next;
     return (*next)++ < 100;
+}
+
+Test(data, what_is_missing_is_named_and_nothing_is_read)
+{
+    reel_tape *t = new_tape();
+    static const float one[2];
+    const float *const sequences[] = { one, NULL };
+    const int32_t *const symbols[] = { NULL };
+    const int32_t lengths[] = { 1, 1 };
+    int64_t order[4] = { 9, 9, 9, 9 };
+    cr_expect_null(reel_pad_sequences(t, 2, NULL, lengths, 2, 0).f32);
+    expect_error(t, "sequence is NULL");
+    cr_expect_null(reel_pad_sequences(t, 2, sequences, NULL, 2, 0).f32);
+    expect_error(t, "lengths is NULL");
+    cr_expect_null(reel_pad_sequences(t, 2, sequences, lengths, 2, 0).f32);
+    expect_error(t, "sequence 1 is NULL");
+    cr_expect_null(reel_pad_symbols(t, 1, symbols, lengths, 0, 0).i32);
+    expect_error(t, "sequence 0 is NULL");
+    cr_expect_null(reel_pad_sequences(t, 1, sequences, lengths, INT64_MAX / 2, 7).f32);
+    expect_error(t, "out of memory: the size overflows");
+    cr_expect_not(reel_bucket(t, NULL, 2, lengths, 2, 0, 0));
+    expect_error(t, "2 rows, and no list for their order");
+    cr_expect_not(reel_bucket(t, order, 2, NULL, 2, 0, 0));
+    expect_error(t, "2 rows, and no lengths");
+    cr_expect_eq(reel_k_fold(4, 2, 0, NULL, NULL, order), -1);
+    reel_shuffle(NULL, 4, 0, 0);
+    reel_shuffle(order, INT64_MIN, 0, 0);
+    cr_expect_eq(order[0], 9);
+    reel_tape_free(t);
+}
+
+Test(data, numbers_of_steps_that_overflow_fit_nowhere)
+{
+    reel_tape *t = new_tape();
+    static const float values[12];
+    reel_data series = REEL_DATA(values, 6, 2);
+    cr_expect_null(reel_forecast_dataset(t, series, INT64_MAX, INT64_MAX, 0).x.f64);
+    cr_expect_eq(reel_tape_status(t), REEL_BAD_ARGUMENT);
+    reel_tape_clear(t);
+    reel_timeseries_options far = { .sequence_length = INT64_MAX, .sampling_rate = INT64_MAX };
+    cr_expect_null(reel_timeseries_dataset(t, series, (reel_data){ 0 }, far).x.f64);
+    cr_expect_eq(reel_tape_status(t), REEL_BAD_ARGUMENT);
+    reel_tape_clear(t);
+    reel_timeseries_options wide = { .sequence_length = 2, .stride = INT64_MAX };
+    cr_expect_eq(reel_timeseries_dataset(t, series, (reel_data){ 0 }, wide).x.shape.dim[0], 1);
+    cr_expect_eq(reel_data_slice(series, INT64_MIN, INT64_MAX).shape.dim[0], 0);
+    series.shape = REEL_SHAPE(INT64_MAX, INT64_MAX, 3);
+    cr_expect_eq(reel_data_slice(series, 1, 2).f32, values);
+    reel_tape_free(t);
 }
 
 Test(data, prefetched_items_come_in_order_and_end)

@@ -104,6 +104,22 @@ TestMisuse(shapes_that_do_not_fit_are_named)
                  reel_expand(zeros(t, REEL_SHAPE(4, 5)), REEL_SHAPE(4, 6)));
 }
 
+TestMisuse(a_place_for_the_result_that_is_NULL_is_named)
+{
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "split", "out is NULL",
+                 reel_split(zeros(t, REEL_SHAPE(4, 5)), 0, 2, NULL));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "flat_begin", "there is nowhere to put it: NULL",
+                 reel_flat_begin(t, NULL));
+    EXPECT_ERROR(REEL_BAD_ARGUMENT, "spectral_radius", "radius is NULL",
+                 reel_spectral_radius(zeros(t, REEL_SHAPE(4, 4)), 1, NULL));
+    reel_record_on(t, NULL, NULL);
+    cr_expect_str_eq(reel_tape_error(t), "record: the op is NULL");
+    expect_usable(t);
+    cr_expect_eq(reel_shape_from(2, NULL).rank, -1);
+    cr_expect_null(reel_op_named(NULL));
+    reel_detach(1, NULL);
+}
+
 TestMisuse(an_axis_that_is_not_there_is_named)
 {
     EXPECT_ERROR(REEL_BAD_ARGUMENT, "sum", "axis 2 is outside [4,5]",

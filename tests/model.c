@@ -226,6 +226,38 @@ Test(model, picture_shows_layers_and_shapes)
     expect_error(t, "the path must end in .svg, .png, .pdf or .dot: model.bmp");
 }
 
+static reel_var last_of_gru(reel_tape *t, void *self, reel_batch *batch)
+{
+    (void)t;
+    const reel_cell *cell = self;
+    return reel_unroll(*cell, batch->x, (reel_unroll_options){ .lengths = batch->lengths })
+        .state[0];
+}
+
+Test(model, picture_of_a_functional_model_is_what_it_records_with_its_loops_folded)
+{
+    static char text[65536];
+    static float x[4][20][2], out[4][3];
+    char path[] = "/tmp/reel_model_XXXXXX.dot";
+    close(mkstemps(path, 4));
+    reel_tape *t = reel_tape_new((reel_tape_options){ .threads = 1 });
+    reel_cell cell = reel_gru(t, "gru", 2, 3, (reel_gru_options){ 0 });
+    reel_model *m = reel_model_new(t, last_of_gru, &cell);
+    cr_expect_eq(reel_plot_model(m, path), REEL_BAD_ARGUMENT);
+    cr_expect(strstr(reel_tape_error(t), "is drawn as it was recorded: fit it or predict first"),
+              "%s", reel_tape_error(t));
+    reel_tape_clear(t);
+    cr_assert_eq(reel_predict(m, REEL_DATA(&x[0][0][0], 4, 20, 2), &out[0][0], 12), REEL_OK, "%s",
+                 reel_tape_error(t));
+    cr_assert_eq(reel_plot_model(m, path), REEL_OK, "%s", reel_tape_error(t));
+    read_file(path, text, sizeof text);
+    cr_expect(strstr(text, "20 steps"), "%s", text);
+    cr_expect(strstr(text, "gru.W_h\\n[3,9]"), "%s", text);
+    cr_expect(strstr(text, "[4,3]"), "%s", text);
+    unlink(path);
+    reel_tape_free(t);
+}
+
 /* ---- bad input ------------------------------------------------------------------------------- */
 
 static void expect_no_model(reel_layer_spec layer, const char *message)

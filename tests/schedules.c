@@ -82,6 +82,110 @@ Test(schedules, one_cycle_is_torchs_in_two_phases_and_three)
                                         .steps = 50, .highest = 0.5, .three_phases = true }));
 }
 
+/* ---- momentum that cycles ------------------------------------------------------------------- */
+
+static reel_optimizer *cycled(reel_tape *t, const char *name)
+{
+    const double lr = 0.1;
+#define IS(text) (strcmp(name, "cycle_" text) == 0)
+    return IS("sgd") ? reel_sgd(t, (reel_sgd_options){ .lr = lr, .momentum = 0.5 })
+           : IS("nesterov")
+               ? reel_sgd(t, (reel_sgd_options){ .lr = lr, .momentum = 0.9, .nesterov = true })
+           : IS("adam")  ? reel_adam(t, (reel_adam_options){ .lr = lr })
+           : IS("adamw") ? reel_adamw(t, (reel_adam_options){ .lr = lr, .weight_decay = 0.1 })
+           : IS("nadam") ? reel_nadam(t, (reel_nadam_options){ .lr = lr })
+           : IS("radam") ? reel_radam(t, (reel_radam_options){ .lr = lr })
+           : IS("adamax")
+               ? reel_adamax(t, (reel_adamax_options){ .lr = lr })
+               : reel_rmsprop(t,
+                              (reel_rmsprop_options){ .lr = lr, .momentum = 0.9, .centred = true });
+#undef IS
+}
+
+/* One update on (c/2)·(p - target)², c = 1, 2, 3. */
+static void step_of_cycle(reel_tape *t, reel_optimizer *optimizer)
+{
+    static const double target[] = { 1, -1, 0.5 }, half[] = { 0.5, 1, 1.5 };
+    reel_rewind(t);
+    reel_var d = reel_sub(reel_find_param(t, "p"), reel_input_f64(t, REEL_SHAPE(3), target));
+    reel_backward(reel_sum_all(reel_mul(reel_input_f64(t, REEL_SHAPE(3), half), reel_square(d))));
+    cr_assert_eq(reel_optimizer_step(optimizer), REEL_OK, "%s", reel_tape_error(t));
+}
+
+static reel_tape *tape_of_cycle(void)
+{
+    reel_tape *t = reel_tape_new((reel_tape_options){ .dtype = REEL_F64 });
+    reel_param(t, "p", REEL_SHAPE(3), reel_zeros());
+    return t;
+}
+
+static void expect_cycle(const char *name, reel_one_cycle_options o)
+{
+    o.steps = 40, o.highest = 0.05, o.cycle_momentum = true;
+    reel_schedule cycle = reel_one_cycle_lr(o);
+    golden_row momentum = golden(name, "momentum"), path = golden(name, "path");
+    reel_tape *t = tape_of_cycle();
+    reel_optimizer *optimizer = cycled(t, name);
+    cr_assert_eq(reel_optimizer_schedule(optimizer, cycle), REEL_OK, "%s", reel_tape_error(t));
+    for (size_t i = 0; i < momentum.count; i++) {
+        double p[3], now = reel_schedule_momentum(&cycle, (int64_t)i);
+        cr_expect(near(now, momentum.values[i]), "%s, step %zu: %.17g", name, i, now);
+        step_of_cycle(t, optimizer);
+        reel_read_f64(reel_find_param(t, "p"), p, 3);
+        for (size_t k = 0; k < 3; k++) {
+            double off = fabs(p[k] - path.values[3 * i + k]);
+            cr_expect_lt(off, 1e-12, "%s, step %zu: %.17g", name, i, p[k]);
+        }
+        reel_schedule_step(optimizer);
+    }
+    golden_free(&momentum);
+    golden_free(&path);
+    reel_tape_free(t);
+}
+
+Test(schedules, one_cycle_takes_the_momentum_down_and_up_as_torch_does)
+{
+    const reel_one_cycle_options plain = { 0 };
+    expect_cycle("cycle_sgd", plain);
+    expect_cycle("cycle_nesterov", (reel_one_cycle_options){ .three_phases = true,
+                                                             .lowest_momentum = 0.6,
+                                                             .highest_momentum = 0.8 });
+    expect_cycle("cycle_adam", plain);
+    expect_cycle("cycle_adamw", (reel_one_cycle_options){ .linear = true });
+    expect_cycle("cycle_nadam", (reel_one_cycle_options){ .rise = 0.4 });
+    expect_cycle("cycle_radam", plain);
+    expect_cycle("cycle_adamax", plain);
+    expect_cycle("cycle_rmsprop", plain);
+}
+
+Test(schedules, a_cycle_of_momentum_behind_a_warmup_waits_for_its_turn)
+{
+    reel_schedule cycle =
+        reel_one_cycle_lr((reel_one_cycle_options){ .steps = 10, .cycle_momentum = true });
+    const reel_schedule warm = reel_warmup_lr(5, 0.1, &cycle);
+    const reel_schedule parts[] = { reel_exponential_lr(0.9), cycle };
+    static const int64_t milestones[] = { 3 };
+    const reel_schedule after = reel_sequential_lr(1, milestones, parts);
+    cr_expect_eq(reel_schedule_momentum(&warm, 2), 0.95);
+    cr_expect_eq(reel_schedule_momentum(&warm, 9), reel_schedule_momentum(&cycle, 4));
+    cr_expect(isnan(reel_schedule_momentum(&after, 2)));
+    cr_expect_eq(reel_schedule_momentum(&after, 7), reel_schedule_momentum(&cycle, 4));
+    cr_expect(isnan(reel_schedule_momentum(&parts[0], 2)));
+}
+
+Test(schedules, an_optimiser_without_momentum_takes_no_cycle_of_it)
+{
+    reel_tape *t = reel_tape_new((reel_tape_options){ 0 });
+    reel_optimizer *sgd = optimizer_of(t);
+    reel_schedule cycle =
+        reel_one_cycle_lr((reel_one_cycle_options){ .steps = 10, .cycle_momentum = true });
+    cr_expect_eq(reel_optimizer_schedule(sgd, cycle), REEL_BAD_ARGUMENT);
+    cr_expect(strstr(reel_tape_error(t), "changes the momentum, and the optimiser has none"), "%s",
+              reel_tape_error(t));
+    cr_expect_eq(reel_optimizer_lr(sgd), 0.1);
+    reel_tape_free(t);
+}
+
 Test(schedules, compositions_are_torchs)
 {
     static const int64_t milestones[] = { 7, 30 };
@@ -165,6 +269,35 @@ Test(schedules, a_restored_schedule_goes_on_where_it_was)
     reel_tape_free(other);
 }
 
+Test(schedules, a_restored_cycle_of_momentum_goes_on_where_it_was)
+{
+    reel_schedule cycle =
+        reel_one_cycle_lr((reel_one_cycle_options){ .steps = 20, .cycle_momentum = true });
+    reel_tape *t = tape_of_cycle(), *other = tape_of_cycle();
+    reel_optimizer *whole = cycled(t, "cycle_adam"), *resumed = cycled(other, "cycle_adam");
+    reel_optimizer_schedule(whole, cycle);
+    reel_optimizer_schedule(resumed, cycle);
+    double p[3], q[3];
+    for (int step = 0; step < 20; step++) {
+        if (step == 7) {
+            copy_state(whole, resumed);
+            reel_read_f64(reel_find_param(t, "p"), p, 3);
+            reel_write_param_f64(reel_find_param(other, "p"), p, 3);
+        }
+        step_of_cycle(t, whole);
+        reel_schedule_step(whole);
+        if (step >= 7) {
+            step_of_cycle(other, resumed);
+            reel_schedule_step(resumed);
+        }
+    }
+    reel_read_f64(reel_find_param(t, "p"), p, 3);
+    reel_read_f64(reel_find_param(other, "p"), q, 3);
+    cr_expect_arr_eq(p, q, sizeof p);
+    reel_tape_free(t);
+    reel_tape_free(other);
+}
+
 /* ---- misuse -------------------------------------------------------------------------------- */
 
 static double negative(void *self, int64_t step)
@@ -191,6 +324,8 @@ Test(schedules, what_is_out_of_range_is_refused_where_it_is_attached)
         reel_function_lr(NULL, NULL),
         reel_one_cycle_lr((reel_one_cycle_options){ .steps = 10, .rise = 2 }),
         reel_one_cycle_lr((reel_one_cycle_options){ 0 }),
+        reel_one_cycle_lr((reel_one_cycle_options){ .steps = 10, .highest_momentum = 1 }),
+        reel_one_cycle_lr((reel_one_cycle_options){ .steps = 10, .lowest_momentum = 0.97 }),
         reel_warmup_lr(3, 0.1, NULL),
         reel_warmup_lr(3, 0.1, &bad_parts[1]),
         reel_sequential_lr(1, descending, bad_parts),

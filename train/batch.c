@@ -13,20 +13,26 @@ static int64_t row_at(const reel__slice *s, int64_t place)
 
 /* ---- from rows to time-major order --------------------------------------------------------- */
 
+/* How many steps of the data, x or the targets of all its steps, are taken. */
+static int64_t steps_of(const reel__slice *s, reel_shape shape)
+{
+    return s->steps && shape.dim[1] == s->x.shape.dim[1] ? s->steps : shape.dim[1];
+}
+
 /* Copies the batch's rows; of sequences step by step. Returns what data of that order looks like. */
 static reel_data gather(reel_model *model, reel__room *room, reel_data from, const reel__slice *s,
                         bool sequence)
 {
     reel_shape shape = from.shape;
-    int64_t steps = sequence ? shape.dim[1] : 1;
+    int64_t all = sequence ? shape.dim[1] : 1, steps = sequence ? steps_of(s, shape) : 1;
     size_t element = from.f64 ? sizeof(double) : sizeof(float);
-    size_t item = (size_t)(reel_shape_size(shape) / shape.dim[0] / steps) * element;
+    size_t item = (size_t)(reel_shape_size(shape) / shape.dim[0] / all) * element;
     const char *source = from.f32   ? (const char *)from.f32
                          : from.f64 ? (const char *)from.f64
                                     : (const char *)from.i32;
     char *out = reel__room_for(model->tape, room, item * (size_t)(steps * s->rows));
     for (int64_t b = 0; out && b < s->rows; b++) {
-        const char *row = source + (size_t)(row_at(s, b) * steps) * item;
+        const char *row = source + (size_t)(row_at(s, b) * all) * item;
         for (int64_t t = 0; t < steps; t++) {
             memcpy(out + (size_t)(t * s->rows + b) * item, row + (size_t)t * item, item);
         }
@@ -79,6 +85,45 @@ static void record_weights(reel_model *model, const reel__slice *s, reel_batch *
     }
     batch->weights =
         w ? reel_input_f64(model->tape, REEL_SHAPE(s->rows), w) : reel__poisoned(model->tape);
+}
+
+/* ---- padding ------------------------------------------------------------------------------- */
+
+/* A function may count the steps of what it is given; so does what comes after a flattened
+ * sequence. */
+static bool counts_steps(const reel__model_layer *layer, bool sequence)
+{
+    reel_layer_kind kind = layer->spec.kind;
+    return kind == REEL_LAYER_FUNCTION || (kind == REEL_LAYER_FLATTEN && sequence) ||
+           (layer->inner && counts_steps(layer->inner, false));
+}
+
+static bool takes_any_steps(const reel_model *model)
+{
+    bool any = model->build ? model->any_steps : true;
+    for (int k = 0; k < model->count; k++) {
+        any = any && !counts_steps(&model->layer[k], k == 0 || model->layer[k - 1].sequence);
+    }
+    return any;
+}
+
+/* Each number of steps has a plan of its own, and a tape keeps 64 of them. */
+enum { NUMBERS_OF_STEPS = 64 };
+
+/* Steps behind the end of every row of the batch change nothing: they are left out. */
+static void leave_out_padding(const reel_model *model, reel__slice *s)
+{
+    if (!s->x.lengths || !reel__data_is_sequence(s->x) || !takes_any_steps(model)) {
+        return;
+    }
+    int64_t longest = 1, all = s->x.shape.dim[1];
+    for (int64_t b = 0; b < s->rows; b++) {
+        int64_t length = s->x.lengths[row_at(s, b)];
+        longest = length > longest ? length : longest;
+    }
+    int64_t grain = (all + NUMBERS_OF_STEPS - 1) / NUMBERS_OF_STEPS;
+    int64_t rounded = (longest + grain - 1) / grain * grain;
+    s->steps = rounded < all ? rounded : all;
 }
 
 static bool has_own_loss(const reel_model *model)
@@ -140,6 +185,9 @@ static bool match_targets(reel_model *model, const char *op, const reel__slice *
     reel_shape y = s->y.shape, full = output_rows_first(step), classes = full;
     bool by_class = model->loss && model->loss->classes;
     y.dim[0] = full.dim[0];
+    if (step->output.sequence && y.rank > 1) {
+        y.dim[1] = steps_of(s, y);
+    }
     classes.rank -= classes.rank > 1;
     bool is_full = reel_shape_equal(essence(y), essence(full));
     step->classes = !is_full && (by_class || model->loss_function) &&
@@ -148,6 +196,10 @@ static bool match_targets(reel_model *model, const char *op, const reel__slice *
         return true;
     }
     y.dim[0] = full.dim[0] = classes.dim[0] = reel_data_rows(s->y);
+    if (step->output.sequence && s->steps) {
+        y.dim[1] = s->y.shape.dim[1];
+        full.dim[1] = classes.dim[1] = s->x.shape.dim[1];
+    }
     reel_fail(model->tape, REEL_BAD_SHAPE, op, "Y is %s, expected %s%s%s", REEL_SHAPE_TEXT(y),
               REEL_SHAPE_TEXT(full), by_class ? " or classes " : "",
               by_class ? REEL_SHAPE_TEXT(classes) : "");
@@ -332,8 +384,10 @@ static bool take_own_loss(reel_model *model, const char *op, const reel__slice *
     return reel_tape_status(model->tape) == REEL_OK;
 }
 
-bool reel__batch_loss(reel_model *model, const char *op, const reel__slice *s, reel__step *step)
+bool reel__batch_loss(reel_model *model, const char *op, const reel__slice *slice, reel__step *step)
 {
+    reel__slice shorter = *slice, *s = &shorter;
+    leave_out_padding(model, s);
     if (!reel__batch_outputs(model, op, s, step)) {
         return false;
     }

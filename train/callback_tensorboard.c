@@ -13,6 +13,7 @@ typedef struct {
     reel_tensorboard_options options;
     reel__events train, validation;
     reel__room values;
+    bool drawn; /* a functional model's graph, after its first batch */
 } board;
 
 static reel_status fail(const board *b, reel_training *t, const char *what)
@@ -47,19 +48,27 @@ static reel_status begin(void *self, reel_training *t)
     return open_part(b, &b->train, "train") ? REEL_OK : fail(b, t, "make an event file");
 }
 
+/* Of a functional model: the batch that was just recorded. */
+static bool write_recorded(board *b)
+{
+    return reel__events_drawing(&b->train, b->model->latest);
+}
+
 static bool write_graph(board *b)
 {
     const reel_model *m = b->model;
     reel__event_node *nodes =
         reel__room_for(m->tape, &b->values, (size_t)(m->count + 1) * sizeof *nodes);
-    if (!nodes || m->count == 0) {
-        return nodes != NULL;
+    if (!nodes) {
+        return false;
     }
-    nodes[0] = (reel__event_node){ "data", "Placeholder", NULL };
+    nodes[0] = (reel__event_node){ .name = "data", .op = "Placeholder" };
     for (int k = 0; k < m->count; k++) {
         const reel_layer_spec *spec = &m->layer[k].spec;
-        nodes[k + 1] =
-            (reel__event_node){ spec->name, reel__layer_kind_name(spec->kind), nodes[k].name };
+        nodes[k + 1] = (reel__event_node){ .name = spec->name,
+                                           .op = reel__layer_kind_name(spec->kind),
+                                           .input = &nodes[k].name,
+                                           .inputs = 1 };
     }
     return reel__events_graph(&b->train, m->count + 1, nodes);
 }
@@ -104,6 +113,12 @@ static reel_status batch_end(void *self, reel_training *t)
     board *b = self;
     int every = b->options.batches_every;
     set_time(b);
+    if (b->options.graph && b->model->build && !b->drawn) {
+        b->drawn = true;
+        if (!write_recorded(b)) {
+            return fail(b, t, "draw the graph");
+        }
+    }
     if (every > 0 && t->step % every == 0 &&
         !reel__events_scalar(&b->train, t->step, "batch_loss", t->batch_loss)) {
         return fail(b, t, "write");
@@ -115,7 +130,7 @@ static reel_status epoch_end(void *self, reel_training *t)
 {
     board *b = self;
     int every = b->options.histograms_every;
-    bool good = true, first = b->options.graph && t->epoch == 0;
+    bool good = true, first = b->options.graph && t->epoch == 0 && !b->model->build;
     set_time(b);
     for (int i = 0; good && i < t->count; i++) {
         good = write_log(b, t->name[i], t->value[i], t->epoch);

@@ -73,6 +73,7 @@ static reel_status compile(reel_model *model, const reel_compile_options *o)
     }
     found.clip_norm = o->clip_norm;
     found.clip_value = o->clip_value;
+    found.any_steps = o->any_steps;
     found.compiled = true;
     *model = found;
     return REEL_OK;

@@ -23,6 +23,7 @@ typedef struct {
     const char **names;
     int64_t text_column; /* of the table, -1: none */
     reel__list texts;    /* const char *: its cells, each once */
+    size_t latest_text;
 } reader;
 
 #define FAIL(r, status, ...) (reel_fail((r)->tape, status, "read_csv", __VA_ARGS__), false)
@@ -135,7 +136,12 @@ static bool read_number(reader *r, char *cell, int64_t line, int64_t column, dou
 static bool read_text(reader *r, const char *cell, double *out)
 {
     const char **texts = r->texts.data;
-    size_t at = 0;
+    size_t at = r->latest_text; /* most often the same again */
+    if (at < r->texts.count && strcmp(texts[at], cell) == 0) {
+        *out = (double)at;
+        return true;
+    }
+    at = 0;
     while (at < r->texts.count && strcmp(texts[at], cell) != 0) {
         at++;
     }
@@ -146,6 +152,7 @@ static bool read_text(reader *r, const char *cell, double *out)
         }
         ((const char **)r->texts.data)[r->texts.count++] = kept;
     }
+    r->latest_text = at;
     *out = (double)at;
     return true;
 }
@@ -251,6 +258,20 @@ static bool select_columns(reader *r)
     return true;
 }
 
+static bool skip_column(reader *r)
+{
+    const char *unwanted = r->options->skip;
+    r->columns = 0;
+    for (int64_t i = 0; i < r->cells; i++) {
+        bool skipped = strcmp(r->names[i], unwanted) == 0;
+        r->target[i] = skipped ? -1 : r->columns;
+        r->names[r->columns] = r->names[i];
+        r->columns += !skipped;
+    }
+    return r->columns < r->cells ||
+           FAIL(r, REEL_NOT_FOUND, "%s has no column \"%s\"", r->path, unwanted);
+}
+
 static bool find_text_column(reader *r)
 {
     const char *wanted = r->options->text_column;
@@ -279,7 +300,10 @@ static bool set_up_columns(reader *r, char **cells)
             return false;
         }
     }
-    return (!r->options->columns || select_columns(r)) && find_text_column(r);
+    bool selected = r->options->columns ? select_columns(r)
+                    : r->options->skip  ? skip_column(r)
+                                        : true;
+    return selected && find_text_column(r);
 }
 
 /* A first row that is no header is read again, as numbers. */
@@ -376,6 +400,12 @@ reel_data reel_table_data(reel_tape *tape, const reel_table *table, int n,
     if (!tape || !table) {
         reel_fail(tape, REEL_BAD_HANDLE, "table_data", "there is no table");
         return (reel_data){ 0 };
+    }
+    for (int k = 0; k < n; k++) {
+        if (!names || !names[k]) {
+            reel_fail(tape, REEL_BAD_ARGUMENT, "table_data", "name %d of %d is NULL", k, n);
+            return (reel_data){ 0 };
+        }
     }
     if (n == 0) {
         return reel_data_f64(table->values, REEL_SHAPE(table->rows, table->columns));

@@ -1,6 +1,7 @@
 /* data.c: arrays as models take them. */
 #include <math.h>
 
+#include "../graph/tape.h"
 #include "data.h"
 
 reel_data reel_data_f32(const float *values, reel_shape shape)
@@ -34,10 +35,12 @@ static int64_t row_size(reel_data data)
 
 reel_data reel_data_slice(reel_data data, int64_t begin, int64_t end)
 {
-    int64_t rows = reel_data_rows(data), size = row_size(data);
+    int64_t rows = reel_data_rows(data);
+    int64_t size =
+        reel__shape_valid(data.shape) ? row_size(data) : 0; /* nobody reads a wrong one */
     begin += begin < 0 ? rows : 0;
     end += end < 0 ? rows : 0;
-    if (data.shape.rank < 1 || begin < 0 || end > rows || begin >= end) {
+    if (rows < 1 || begin < 0 || end > rows || begin >= end) {
         begin = end = 0;
     }
     if (data.shape.rank > 0) {

@@ -68,7 +68,8 @@ typedef struct {
     char separator; /* 0: ',' */
     bool no_header;
     bool allow_missing;         /* empty cells, "NA" and "nan" are NaN, not errors */
-    const char *const *columns; /* names to read, in this order, up to a NULL; NULL: all */
+    const char *const *columns; /* names to read, in this order, up to a NULL; NULL: all … */
+    const char *skip;           /* … but this one; NULL: none */
     /* A column whose cells are texts, such as names of classes: its values are their numbers, from 0
      * in the order in which they first come. NULL: none. */
     const char *text_column;

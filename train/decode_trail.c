@@ -80,7 +80,7 @@ reel_decoded *reel__decoded_new(reel_tape *tape, int64_t batch, int64_t best, in
 
 void reel_decoded_free(reel_decoded *r)
 {
-    if (r) {
+    if (r && r->tape) {
         reel__resize(r->tape, r, r->bytes, 0);
     }
 }

@@ -262,6 +262,29 @@ bool reel__events_histogram(reel__events *e, int64_t step, const char *tag, cons
 
 /* ---- graphs -------------------------------------------------------------------------------- */
 
+/* The attribute _output_shapes, which TensorBoard writes on edges: one shape. */
+static bool put_shape(reel__events *e, const reel_shape *shape)
+{
+    size_t attribute = begin(e, 5);
+    bool good = put_text(e, 1, "_output_shapes");
+    size_t value = begin(e, 2), list = begin(e, 1), output = begin(e, 7);
+    for (int axis = 0; good && axis < shape->rank; axis++) {
+        size_t dim = begin(e, 2);
+        good = put_key(e, 1, VARINT) && put_varint(e, (uint64_t)shape->dim[axis]) && end(e, dim);
+    }
+    return good && end(e, output) && end(e, list) && end(e, value) && end(e, attribute);
+}
+
+static bool put_node(reel__events *e, const reel__event_node *n)
+{
+    size_t node = begin(e, 1);
+    bool good = put_text(e, 1, n->name) && put_text(e, 2, n->op);
+    for (int i = 0; good && i < n->inputs; i++) {
+        good = put_text(e, 3, n->input[i]);
+    }
+    return good && (!n->shape || put_shape(e, n->shape)) && end(e, node);
+}
+
 /* A GraphDef is a message of its own, as bytes in the event. */
 bool reel__events_graph(reel__events *e, int n, const reel__event_node nodes[])
 {
@@ -269,9 +292,7 @@ bool reel__events_graph(reel__events *e, int n, const reel__event_node nodes[])
     bool good = put_double(e, 1, e->wall_time);
     size_t graph = begin(e, 4);
     for (int i = 0; good && i < n; i++) {
-        size_t node = begin(e, 1);
-        good = put_text(e, 1, nodes[i].name) && put_text(e, 2, nodes[i].op) &&
-               (!nodes[i].input || put_text(e, 3, nodes[i].input)) && end(e, node);
+        good = put_node(e, &nodes[i]);
     }
     size_t versions = begin(e, 4);
     good = good && put_key(e, 1, VARINT) && put_varint(e, 22) && end(e, versions);

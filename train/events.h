@@ -25,9 +25,15 @@ bool reel__events_histogram(reel__events *, int64_t step, const char *tag, const
 
 /* A graph of operations, each with the inputs it names. */
 typedef struct {
-    const char *name, *op, *input; /* input: NULL for none */
+    const char *name, *op;
+    const char *const *input; /* [inputs]; one that begins with ^ only comes before it */
+    int inputs;
+    const reel_shape *shape; /* of its output; NULL: not said */
 } reel__event_node;
 bool reel__events_graph(reel__events *, int n, const reel__event_node nodes[]);
+/* What a variable depends on, with the steps of loops that repeat one body as one group
+ * (events_drawing.c). */
+bool reel__events_drawing(reel__events *, reel_var);
 bool reel__events_flush(reel__events *);
 
 /* CRC-32C (Castagnoli), as iSCSI and TFRecord use it. */

@@ -20,6 +20,10 @@ static bool put_in_order(reel__fit *f)
     if (order) {
         uint64_t seed = f->options->seed;
         seed = seed ? seed : reel_tape_options_of(m->tape).seed;
+        if (f->options->bucket) {
+            return reel_bucket(m->tape, order, f->train.rows, f->train.x.lengths, f->batch_size,
+                               seed, f->public.epoch);
+        }
         reel_shuffle(order, f->train.rows, seed, f->public.epoch);
     }
     return order || f->options->no_shuffle;

@@ -51,6 +51,11 @@ typedef struct {
     const char *metrics[REEL_MAX_METRICS];
     double clip_norm;  /* of the whole gradient; 0: none */
     double clip_value; /* of each element; 0: none */
+    /* Where data has lengths, fit and evaluate hand a model no more steps of a batch than its longest
+     * row has, rounded up to a 64th of the data's: the numbers are the same, the time is not.
+     * Sequential models without functions and without a flattened sequence do so by themselves,
+     * functional ones where they say that they take any number of steps. */
+    bool any_steps;
 } reel_compile_options;
 
 /* An unknown name is an error that lists the known ones and the nearest. May be called again. */
@@ -188,7 +193,8 @@ typedef struct {
 REEL_API reel_callback reel_backup_and_restore(reel_model *, const char *path, reel_backup_options);
 
 /* Scalars of every epoch as event files that TensorBoard reads; also, where asked for, histograms of
- * all parameters and the model's graph. Training goes to LOG_DIR/train, numbers named "val_…" to
+ * all parameters and the model's graph: its layers, or what a functional model recorded for its first
+ * batch, loops folded. Training goes to LOG_DIR/train, numbers named "val_…" to
  * LOG_DIR/validation, both named as Keras does: "epoch_loss" (callback_tensorboard.c). */
 typedef struct {
     int histograms_every; /* epochs; 0: never */
@@ -205,7 +211,10 @@ typedef struct {
     int initial_epoch;  /* the number of the first, when training goes on */
     int64_t batch_size; /* 0: 32; more than there are rows to train on is an error */
     bool no_shuffle;    /* rows are shuffled anew each epoch by Philox, unless this is set */
-    uint64_t seed;      /* of the shuffling; 0: the tape's. Same seed: same order */
+    /* batches of rows of like length (reel_bucket), shuffled anew each epoch: little padding is left
+     * to leave out; without lengths an error */
+    bool bucket;
+    uint64_t seed; /* of the shuffling; 0: the tape's. Same seed: same order */
     /* in [0, 1): the last part of the rows, before any shuffling, is kept for validation; as Keras,
      * the rows to train on are the first floor(rows·(1 - split)) */
     double validation_split;

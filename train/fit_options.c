@@ -104,6 +104,11 @@ bool reel__fit_data(reel_model *m, reel_data x, reel_data y, const reel_fit_opti
         !find_validation(m, o, train, val)) {
         return false;
     }
+    if (o->bucket && (!x.lengths || o->no_shuffle)) {
+        return FAIL(m, REEL_BAD_ARGUMENT, "bucket: %s",
+                    x.lengths ? "no_shuffle asks for another order"
+                              : "the rows of X have no lengths");
+    }
     if (o->batch_size > train->rows) {
         return FAIL(m, REEL_BAD_ARGUMENT, "batch_size is %lld, more than the %lld rows to train on",
                     (long long)o->batch_size, (long long)train->rows);

@@ -12,7 +12,7 @@ static int64_t draw_below(uint64_t seed, uint64_t stream, uint64_t block, int64_
 
 static void shuffle_list(int64_t list[], int64_t n, uint64_t seed, uint64_t stream)
 {
-    for (int64_t i = n - 1; i > 0; i--) {
+    for (int64_t i = n > 0 ? n - 1 : 0; list && i > 0; i--) {
         int64_t j = draw_below(seed, stream, (uint64_t)i, i + 1), other = list[j];
         list[j] = list[i];
         list[i] = other;
@@ -22,7 +22,7 @@ static void shuffle_list(int64_t list[], int64_t n, uint64_t seed, uint64_t stre
 /* An epoch's order depends on seed and epoch alone: training that goes on later goes on alike. */
 void reel_shuffle(int64_t order[], int64_t n, uint64_t seed, int epoch)
 {
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; order && i < n; i++) {
         order[i] = i;
     }
     shuffle_list(order, n, seed, (uint64_t)epoch);
@@ -31,7 +31,7 @@ void reel_shuffle(int64_t order[], int64_t n, uint64_t seed, int epoch)
 int64_t reel_k_fold(int64_t n, int k, int fold, const uint64_t *seed, int64_t train[],
                     int64_t validation[])
 {
-    if (k < 2 || k > n || fold < 0 || fold >= k) {
+    if (k < 2 || k > n || fold < 0 || fold >= k || !train || !validation) {
         return -1;
     }
     int64_t longer = n % k, begin = fold * (n / k) + (fold < longer ? fold : longer);
@@ -88,12 +88,19 @@ static void deal_batches(const entry list[], int64_t order[], int64_t batch[], i
 bool reel_bucket(reel_tape *tape, int64_t order[], int64_t n, const int32_t lengths[],
                  int64_t batch_size, uint64_t seed, int epoch)
 {
-    if (!tape || n < 0 || batch_size < 1 || !lengths) {
+    if (!tape || batch_size < 1) {
         reel_fail(tape, REEL_BAD_ARGUMENT, "bucket", "batch_size is %lld, must be at least 1",
                   (long long)batch_size);
         return false;
     }
     size_t bytes = (size_t)n * (sizeof(entry) + sizeof(int64_t)) + 1;
+    if (n < 0 || n > INT64_MAX / (int64_t)(2 * sizeof(entry)) || !order || !lengths) {
+        reel_fail(tape, REEL_BAD_ARGUMENT, "bucket", "%lld rows, %s", (long long)n,
+                  !order     ? "and no list for their order"
+                  : !lengths ? "and no lengths"
+                             : "which cannot be");
+        return false;
+    }
     entry *list = reel__resize(tape, NULL, 0, bytes);
     if (!list) {
         return false;

@@ -414,6 +414,9 @@ double reel_metric_result_of_class(const reel_metric *metric, int64_t class_inde
 
 const char *reel_metric_line(const reel_metric *metric, char *out, size_t size)
 {
+    if (!out) {
+        return "";
+    }
     if (metric && metric->kind->line) {
         metric->kind->line(metric, out, size);
     } else {

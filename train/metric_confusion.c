@@ -109,6 +109,7 @@ static int widest(const reel_metric *metric, const char *const names[])
 size_t reel_metric_confusion_text(const reel_metric *metric, const char *const names[], char *out,
                                   size_t size)
 {
+    size = out ? size : 0;
     writer w = { .out = out, .size = size };
     char text[32];
     if (size) {

@@ -202,14 +202,14 @@ bool reel__data_is_sequence(reel_data data)
     return is_sequence(data.shape.rank - 1, data.i32 != NULL);
 }
 
-/* One row of the shape: data nobody reads. */
-static reel__signal placeholder(reel_tape *tape, reel_shape row, bool symbols)
+/* Rows of the shape: data nobody reads. */
+static reel__signal placeholder(reel_tape *tape, reel_shape row, int64_t rows, bool symbols)
 {
     bool sequence = is_sequence(row.rank, symbols);
     reel_shape shape = { .rank = row.rank + 1 };
     for (int axis = 0, at = 0; axis < shape.rank; axis++) {
         bool is_batch = axis == (sequence ? 1 : 0);
-        shape.dim[axis] = is_batch ? 1 : row.dim[at++];
+        shape.dim[axis] = is_batch ? rows : row.dim[at++];
     }
     if (sequence && shape.dim[0] == 0) {
         shape.dim[0] = 1;
@@ -243,7 +243,7 @@ static reel_status build_layers(reel_model *model, reel_shape row, bool symbols)
                   REEL_SHAPE_TEXT(row), REEL_SHAPE_TEXT(given));
         return reel_tape_status(tape);
     }
-    forward(model, placeholder(tape, row, symbols), true);
+    forward(model, placeholder(tape, row, 1, symbols), true);
     model->built = reel_tape_status(tape) == REEL_OK;
     if (!model->built && reel_param_count(tape) > before) {
         model->row.rank = -1; /* half of its parameters exist: it can be built no more */
@@ -256,8 +256,13 @@ reel_status reel_model_build(reel_model *model, reel_shape row, bool symbols)
     if (!model) {
         return REEL_BAD_HANDLE;
     }
-    if (model->build || reel_tape_status(model->tape) != REEL_OK) {
+    if (reel_tape_status(model->tape) != REEL_OK) {
         return reel_tape_status(model->tape);
+    }
+    if (model->build) {
+        model->row = row;
+        model->symbols = symbols;
+        return REEL_OK;
     }
     if (!reel__shape_valid(row)) {
         reel_fail(model->tape, REEL_BAD_SHAPE, "model_build", "the shape of a row is not valid");
@@ -281,10 +286,24 @@ reel__signal reel__model_forward(reel_model *model, reel_batch *batch, bool symb
     if (model->build) {
         batch->sequence = false;
         reel_var out = model->build(model->tape, model->self, batch);
+        model->latest = out;
+        model->latest_rows = batch->rows;
         return (reel__signal){ out, batch->sequence, batch->sequence ? batch->lengths : NULL };
     }
     bool sequence = is_sequence(shape.rank - 1, symbols);
     return forward(model, (reel__signal){ batch->x, sequence, batch->lengths }, false);
+}
+
+reel_var reel__model_sketch(reel_model *model, const char *op)
+{
+    if (model->latest_rows == 0) {
+        return reel_fail(model->tape, REEL_BAD_ARGUMENT, op,
+                         "a functional model is drawn as it was recorded: fit it or predict first");
+    }
+    int64_t rows = model->latest_rows;
+    reel__signal x = placeholder(model->tape, model->row, rows, model->symbols);
+    reel_batch batch = { .rows = rows, .x = x.v };
+    return reel__model_forward(model, &batch, model->symbols).v;
 }
 
 bool reel__model_build_from_input(reel_model *model)

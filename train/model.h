@@ -153,7 +153,8 @@ REEL_API int64_t reel_model_parameters(const reel_model *);
 REEL_API void reel_summary(reel_model *, FILE *);
 
 /* A picture of the layers through Graphviz, by the path's ending: .svg, .png, .pdf, or .dot for the
- * source alone. Without Graphviz the source is left beside it, and the error (REEL_UNSUPPORTED)
+ * source alone. Of a functional model: what it records for a batch like the latest one, as
+ * reel_draw_folded draws it; before the first batch an error. Without Graphviz the source is left beside it, and the error (REEL_UNSUPPORTED)
  * says how to go on. */
 REEL_API reel_status reel_plot_model(reel_model *, const char *path);
 

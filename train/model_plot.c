@@ -70,9 +70,17 @@ static void write_dot(FILE *out, const reel_model *m)
 
 static reel_status write_file(reel_model *m, const char *path)
 {
+    reel_var sketch = m->build ? reel__model_sketch(m, "plot_model") : (reel_var){ 0 };
+    if (m->build && sketch.id == 0) {
+        return reel_tape_status(m->tape);
+    }
     FILE *out = fopen(path, "w");
     if (out) {
-        write_dot(out, m);
+        if (m->build) {
+            reel_draw_folded(sketch, out);
+        } else {
+            write_dot(out, m);
+        }
         bool bad = ferror(out) != 0;
         if (fclose(out) == 0 && !bad) {
             return REEL_OK;
@@ -117,13 +125,9 @@ reel_status reel_plot_model(reel_model *m, const char *path)
         return REEL_BAD_HANDLE;
     }
     const char *type = path ? type_of(path) : NULL;
-    if (m->build || !type) {
-        reel_fail(m->tape, REEL_BAD_ARGUMENT, "plot_model", "%s%s",
-                  m->build ? "a functional model has no layers: reel_draw shows its outputs"
-                           : "the path must end in .svg, .png, .pdf or .dot: ",
-                  m->build ? ""
-                  : path   ? path
-                           : "NULL");
+    if (!type) {
+        reel_fail(m->tape, REEL_BAD_ARGUMENT, "plot_model",
+                  "the path must end in .svg, .png, .pdf or .dot: %s", path ? path : "NULL");
         return REEL_BAD_ARGUMENT;
     }
     reel__model_build_from_input(m);

@@ -104,7 +104,7 @@ reel_data reel_denormalize(reel_tape *tape, reel_normalizer n, reel_data d)
 
 void reel_denormalize_f32(reel_normalizer n, float *values, int64_t count)
 {
-    for (int64_t i = 0; i < count * n.features; i++) {
+    for (int64_t i = 0; values && n.center && n.scale && i / n.features < count; i++) {
         int64_t f = i % n.features;
         values[i] = (float)((double)values[i] * n.scale[f] + n.center[f]);
     }

@@ -119,7 +119,7 @@ static void write_tics(FILE *out, const char *axis, int64_t n, const char *const
         char number[24];
         snprintf(number, sizeof number, "%lld", (long long)i);
         fputs(i ? ", " : "", out);
-        reel__plot_text(out, names ? names[i] : number);
+        reel__plot_text(out, names && names[i] ? names[i] : number);
         fprintf(out, " %lld", (long long)i);
     }
     fputs(")\n", out);

@@ -99,6 +99,10 @@ struct reel_model {
     int metrics;
     reel__model_metric metric[REEL_MAX_METRICS];
     double clip_norm, clip_value;
+    bool any_steps; /* a functional model that takes any number of them */
+    /* of a functional model: what it returned last, and for how many rows; 0: it never was asked */
+    reel_var latest;
+    int64_t latest_rows;
 
     reel__history *history;
     reel__room x, y, weights, lengths, outputs, order;
@@ -108,6 +112,9 @@ bool reel__model_ready(reel_model *, const char *op); /* false for NULL; error u
 /* The outputs for a batch whose x is recorded. */
 reel__signal reel__model_forward(reel_model *, reel_batch *, bool symbols);
 bool reel__data_is_sequence(reel_data);
+/* What a functional model makes of data like that of its latest batch; poisoned, with an error, before
+ * the first. */
+reel_var reel__model_sketch(reel_model *, const char *op);
 
 /* Builds from the .input of the first layer, where it has one; true when the model is built. */
 bool reel__model_build_from_input(reel_model *);
@@ -123,6 +130,7 @@ typedef struct {
     int classes;
     const int64_t *order; /* which row stands at place i, or NULL */
     int64_t begin, rows;  /* places of this batch */
+    int64_t steps;        /* of x's, what stands behind them being padding in all rows; 0: all */
 } reel__slice;
 
 /* False with an error of `op`, for data that is empty, has no pointer or holds NaN. */

@@ -10,6 +10,12 @@
 bool reel_utf8_valid(const char *text, size_t bytes, size_t *bad)
 {
     size_t at = 0;
+    if (!text && bytes > 0) {
+        if (bad) {
+            *bad = 0;
+        }
+        return false;
+    }
     while (at < bytes) {
         utf8proc_int32_t code;
         utf8proc_ssize_t left = (utf8proc_ssize_t)(bytes - at);

@@ -276,6 +276,7 @@ int64_t reel_encode(reel_vocabulary *v, const char *text, size_t bytes, int32_t 
     if (!v || !reel__check_utf8(v->tape, "encode", text, bytes)) {
         return -1;
     }
+    room = out ? room : 0;
     return v->kind == REEL__BPE ? reel__bpe_encode(v, text, bytes, out, room)
                                 : encode_pieces(v, text, bytes, out, room);
 }
@@ -292,6 +293,11 @@ static void put(char *out, size_t room, size_t *length, const char *bytes, size_
 int64_t reel_decode(reel_vocabulary *v, const int32_t *symbols, size_t n, char *out, size_t room)
 {
     size_t length = 0;
+    room = out ? room : 0;
+    if (v && n > 0 && !symbols) {
+        reel_fail(v->tape, REEL_BAD_ARGUMENT, "decode", "%zu symbols, and no list of them", n);
+        return -1;
+    }
     for (size_t i = 0; v && i < n; i++) {
         if (symbols[i] < 0 || (size_t)symbols[i] >= v->symbols.count) {
             reel_fail(v->tape, REEL_BAD_INDEX, "decode", "symbol %zu is %d, must be in 0 … %zu", i,

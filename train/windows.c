@@ -86,7 +86,8 @@ reel_dataset reel_timeseries_dataset(reel_tape *tape, reel_data data, reel_data 
     if (!tape || !check(tape, data, &o)) {
         return out;
     }
-    int64_t places = o.end - o.start - (o.sequence_length - 1) * o.sampling_rate;
+    bool fits = o.sequence_length - 1 <= (o.end - o.start - 1) / o.sampling_rate;
+    int64_t places = fits ? o.end - o.start - (o.sequence_length - 1) * o.sampling_rate : 0;
     int64_t rows = reel_data_rows(targets) - o.start;
     if (reel__has_data(targets) && rows < places) {
         places = rows;
@@ -97,7 +98,7 @@ reel_dataset reel_timeseries_dataset(reel_tape *tape, reel_data data, reel_data 
                   (long long)(o.end - o.start));
         return out;
     }
-    int64_t windows = (places + o.stride - 1) / o.stride;
+    int64_t windows = (places - 1) / o.stride + 1;
     out.x = make_windows(tape, data, &o, windows);
     if (reel__has_data(targets)) {
         out.y = make_targets(tape, targets, &o, windows);
@@ -109,12 +110,13 @@ reel_dataset reel_forecast_dataset(reel_tape *tape, reel_data series, int64_t st
                                    int64_t horizon, int64_t column)
 {
     reel_dataset out = { .x = { .f32 = NULL } };
-    int64_t rows = reel_data_rows(series), windows = rows - steps - horizon + 1;
+    int64_t rows = reel_data_rows(series);
     int64_t width = reel__has_data(series) && rows ? in_row(series) : 0;
     if (!tape) {
         return out;
     }
-    if (steps < 1 || horizon < 1 || windows < 1 || column < 0 || column >= width) {
+    if (steps < 1 || horizon < 1 || steps > rows || horizon > rows - steps || column < 0 ||
+        column >= width) {
         reel_fail(tape, REEL_BAD_ARGUMENT, "forecast_dataset",
                   "%lld steps and a horizon of %lld in column %lld do not fit into %lld rows of "
                   "%lld columns",
@@ -122,6 +124,7 @@ reel_dataset reel_forecast_dataset(reel_tape *tape, reel_data series, int64_t st
                   (long long)width);
         return out;
     }
+    int64_t windows = rows - steps - horizon + 1;
     reel_timeseries_options o = { .sequence_length = steps, .stride = 1, .sampling_rate = 1 };
     double *y = reel__new_array(tape, windows * horizon, sizeof *y);
     for (int64_t i = 0; y && i < windows * horizon; i++) {

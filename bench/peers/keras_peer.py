@@ -1,5 +1,5 @@
 """The program of bench/keras_program.c in Keras and in PyTorch written by hand:
-keras_peer.py keras|torch EPOCHS ROWS STEPS FEATURES THREADS prints one line of JSON.
+keras_peer.py keras|torch EPOCHS ROWS STEPS FEATURES THREADS [f64] prints one line of JSON; f64 is torch's alone.
 
 Only what is asked for is imported: start-up is part of what is measured."""
 import json
@@ -27,6 +27,7 @@ def in_torch(epochs, x, y, threads):
     torch.set_num_threads(threads)
     lstm, head = torch.nn.LSTM(x.shape[2], UNITS, batch_first=True), torch.nn.Sequential(
         torch.nn.Linear(UNITS, 32), torch.nn.ReLU(), torch.nn.Linear(32, 1))
+    lstm, head = (m.to(torch.from_numpy(x).dtype) for m in (lstm, head))
     w = {name: torch.from_numpy(p.T.copy()) for name, p in parameters(x.shape[2]).items()}
     with torch.no_grad():
         for mine, its in ((lstm.weight_ih_l0, "layer_0.W_x"), (lstm.weight_hh_l0, "layer_0.W_h"),
@@ -87,7 +88,10 @@ def in_keras(epochs, x, y, threads):
 
 def main():
     epochs, rows, steps, features, threads = map(int, sys.argv[2:7])
-    x, y = fill("x", (rows, steps, features), 1), fill("y", (rows, 1), 1)
+    x = fill("x", (rows, steps, features), 1)
+    y = x.dtype.type(0.5) * x[:, -1, -1:] + x.dtype.type(0.25) * x[:, -2, -1:]
+    if sys.argv[7:] == ["f64"]:
+        x, y = x.astype("float64"), y.astype("float64")
     losses, ms, first = {"torch": in_torch, "keras": in_keras}[sys.argv[1]](epochs, x, y, threads)
     print(json.dumps({"losses": losses, "ms": statistics.median(ms), "prediction": first}), flush=True)
 

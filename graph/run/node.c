@@ -50,6 +50,9 @@ bool reel__tensor_of(const reel_tape *t, uint32_t index, reel_tensor *x)
 
 void reel_kernel_fail(const reel_kernel_call *call, const char *format, ...)
 {
+    if (!call || !call->error || !format) {
+        return;
+    }
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(call->error, KERNEL_MESSAGE_SIZE, format, arguments);

@@ -43,6 +43,35 @@ run("one_cycle", lambda o: s.OneCycleLR(o, max_lr=0.5, total_steps=50), steps=50
 run("one_cycle_linear", lambda o: s.OneCycleLR(
     o, max_lr=0.5, total_steps=43, pct_start=0.25, anneal_strategy="linear", div_factor=10, final_div_factor=100), steps=43)
 run("one_cycle_three", lambda o: s.OneCycleLR(o, max_lr=0.5, total_steps=50, three_phase=True), steps=50)
+
+
+def cycle(name, make, **options):
+    """Momenta of a cycle, and where they take p' = -(1, 2, 3)·(p - target)."""
+    p = torch.zeros(3, requires_grad=True)
+    optimizer = make([p])
+    schedule = s.OneCycleLR(optimizer, max_lr=0.05, total_steps=40, **options)
+    momenta, path = [], []
+    for step in range(40):
+        group = optimizer.param_groups[0]
+        momenta.append(group["momentum"] if "momentum" in group else group["betas"][0])
+        p.grad = torch.tensor([1.0, 2.0, 3.0]) * (p.detach() - torch.tensor([1.0, -1.0, 0.5]))
+        optimizer.step()
+        path.append(p.detach().clone())
+        if step < 39:
+            schedule.step()
+    table.add(name, "momentum", torch.tensor(momenta))
+    table.add(name, "path", torch.stack(path))
+
+
+cycle("cycle_sgd", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.5))
+cycle("cycle_nesterov", lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+      base_momentum=0.6, max_momentum=0.8, three_phase=True)
+cycle("cycle_adam", lambda p: torch.optim.Adam(p, lr=0.1))
+cycle("cycle_adamw", lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0.1), anneal_strategy="linear")
+cycle("cycle_nadam", lambda p: torch.optim.NAdam(p, lr=0.1), pct_start=0.4)
+cycle("cycle_radam", lambda p: torch.optim.RAdam(p, lr=0.1))
+cycle("cycle_adamax", lambda p: torch.optim.Adamax(p, lr=0.1))
+cycle("cycle_rmsprop", lambda p: torch.optim.RMSprop(p, lr=0.1, momentum=0.9, centered=True))
 run("warmup", lambda o: s.SequentialLR(
     o, [s.LinearLR(o, 0.1, 1, 6), s.CosineAnnealingLR(o, 30, eta_min=0.01)], [6]))
 run("sequential", lambda o: s.SequentialLR(
