@@ -66,10 +66,23 @@ static int list_inputs(const reel__listing *l, reel_var x[MOST_PORTS], bool *ran
     return n;
 }
 
+/* Of a choice what was chosen from, too: equal indices say little. */
+static int list_outputs(reel_var v, reel_var y[2])
+{
+    uint32_t index;
+    y[0] = v;
+    if (!reel_is_index(v) || !reel__resolve(v.tape, v, "onnx_hook", &index) ||
+        reel__node_at(v.tape, index)->inputs == 0) {
+        return 1;
+    }
+    y[1] = reel__handle(v.tape, reel__inputs_of(v.tape, reel__node_at(v.tape, index))[0]);
+    return 2;
+}
+
 static void export(reel_var v, kind *k)
 {
     reel__listing l;
-    reel_var x[MOST_PORTS];
+    reel_var x[MOST_PORTS], y[2];
     char name[256];
     bool random, fits = reel__list_nodes(v.tape, "onnx_hook", 0, NULL, 1, &v, &l);
     const reel__listed *last = fits ? &l.item[l.output[0]] : NULL;
@@ -84,7 +97,7 @@ static void export(reel_var v, kind *k)
         reel_onnx_options options = { .loops = scan ? REEL_ONNX_SCAN : REEL_ONNX_UNROLLED };
         snprintf(name, sizeof name, "%s_%d%s", getenv("REEL_ONNX_NAME"), written,
                  scan ? "_scan" : "");
-        onnx_case_write(getenv("REEL_ONNX_DIR"), name, inputs, x, 1, &v, options);
+        onnx_case_write(getenv("REEL_ONNX_DIR"), name, inputs, x, list_outputs(v, y), y, options);
         k->refused = reel_tape_status(v.tape) != REEL_OK;
         reel_tape_clear(v.tape);
     }

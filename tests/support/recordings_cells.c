@@ -26,6 +26,7 @@ CELL(multiplicative, reel_multiplicative_lstm, (reel_multiplicative_lstm_options
 CELL(phased, reel_phased_lstm, (reel_phased_lstm_options){ .peephole = true, .open = 0.5 })
 CELL(slstm, reel_slstm, (reel_slstm_options){ 0 })
 CELL(slstm_exponential, reel_slstm, (reel_slstm_options){ .exponential_forget = true })
+CELL(slstm_heads, reel_slstm, (reel_slstm_options){ .heads = 2 })
 CELL(mlstm, reel_mlstm, (reel_mlstm_options){ .heads = 2 })
 CELL(mgu, reel_mgu, (reel_mgu_options){ 0 })
 CELL(indrnn, reel_indrnn, (reel_indrnn_options){ .steps = STEPS })
@@ -105,6 +106,15 @@ static reel_cell parallel(reel_tape *t, int64_t in, int64_t hidden)
                           reel_rnn(t, "other", in, 3, (reel_rnn_options){ 0 }) };
     return reel_parallel_cells(t, 2, cells);
 }
+static reel_cell member(reel_tape *t, const char *name, void *in)
+{
+    return reel_gru(t, name, *(int64_t *)in, 3, (reel_gru_options){ 0 });
+}
+static reel_cell ensemble(reel_tape *t, int64_t in, int64_t hidden)
+{
+    (void)hidden;
+    return reel_ensemble(t, "ensemble", 2, member, &in, (reel_ensemble_options){ 0 });
+}
 static reel_cell transition(reel_tape *t, int64_t in, int64_t hidden)
 {
     return reel_deep_transition(t, "deep", in, hidden, 3,
@@ -154,6 +164,7 @@ static void unroll(recording *r, reel_cell cell, reel_unroll_options options)
     X(phased, "reel_phased_lstm")                                                                  \
     X(slstm, "reel_slstm")                                                                         \
     X(slstm_exponential, "reel_slstm-exponential")                                                 \
+    X(slstm_heads, "reel_slstm-heads")                                                             \
     X(mlstm, "reel_mlstm")                                                                         \
     X(mgu, "reel_mgu")                                                                             \
     X(indrnn, "reel_indrnn")                                                                       \
@@ -177,6 +188,7 @@ static void unroll(recording *r, reel_cell cell, reel_unroll_options options)
     X(clip_cell, "reel_clip_cell")                                                                 \
     X(stack, "reel_stack_cells")                                                                   \
     X(parallel, "reel_parallel_cells")                                                             \
+    X(ensemble, "reel_ensemble")                                                                   \
     X(transition, "reel_deep_transition")                                                          \
     X(scope, "reel_scope")
 

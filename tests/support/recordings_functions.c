@@ -141,6 +141,11 @@ static void segments(recording *r)
     }
 }
 
+static void members(recording *r)
+{
+    put(r, reel_members(take_steps(r, HIDDEN), 2));
+}
+
 static void copying(recording *r)
 {
     static const int32_t source[STEPS * BATCH] = { 3, 9, 1, 4, 0, 8, 2, 2,  7,
@@ -168,6 +173,7 @@ const recording_row recordings_of_functions[] = {
     { "reel_variational_dropout", NULL, variational_dropout },
     { "reel_pack", "reel_unpack", packed },
     { "reel_pool_segments", NULL, segments },
+    { "reel_members", NULL, members },
     { "reel_copy_log_probabilities", NULL, copying },
     { 0 },
 };
