@@ -84,7 +84,7 @@ typedef struct {
     static inline __attribute__((always_inline)) void name(int arrays, REAL *const a[], int64_t n, \
                                                            REAL whole)                             \
     {                                                                                              \
-        _Pragma("GCC ivdep") for (int64_t i = 0; i < n; i++)                                       \
+        LOOP_WITHOUT_OVERLAP for (int64_t i = 0; i < n; i++)                                       \
         {                                                                                          \
             for (int k = 0; k < arrays; k++) {                                                     \
                 a[k][i] = whole - a[k][i];                                                         \

@@ -162,10 +162,11 @@ REEL_API reel_status reel_nt_asgd_exchange(reel_optimizer *);
  * that are the same at the same parameters. As torch.optim.LBFGS with line_search_fn =
  * "strong_wolfe". Groups can freeze parameters; their lr and decay are not looked at. */
 typedef struct {
-    double lr;       /* > 0: the first guess at a step; 0: 1 */
-    int history;     /* pairs of vectors kept, 1 … REEL_LBFGS_HISTORY; 0: 10 (torch: 100) */
-    int iterations;  /* a call, at most; 0: 20 */
-    int evaluations; /* of the loss, a call, at most; 0: iterations·5/4 */
+    double lr;      /* > 0: the first guess at a step; 0: 1 */
+    int history;    /* pairs of vectors kept, 1 … REEL_LBFGS_HISTORY; 0: 10 (torch: 100) */
+    int iterations; /* a call, at most; 0: 20 */
+    /* of the loss, a call; a line search that is under way may make one more; 0: iterations·5/4 */
+    int evaluations;
     double tolerance_gradient; /* ≥ 0: ends at so small a largest element; 0: 1e-7 */
     double tolerance_change;   /* ≥ 0: ends at so small a change; 0: 1e-9 */
 } reel_lbfgs_options;

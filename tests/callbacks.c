@@ -1,7 +1,8 @@
 /* Callbacks: what ready ones do to training, what hooks see, and what happens when one fails. */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700 /* posix_openpt */
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -693,4 +694,44 @@ Test(callbacks, progress_is_one_line_an_epoch_away_from_a_terminal)
     printed(2, text);
     cr_expect_eq(lines_of(text), 2);
     cr_expect_eq(strncmp(text, "Epoch 1/2 - ", 12), 0);
+}
+
+/* A terminal that nobody sees: what is written to the slave is read from the master. */
+static FILE *open_terminal(int *master)
+{
+    *master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (*master < 0 || grantpt(*master) != 0 || unlockpt(*master) != 0) {
+        return NULL;
+    }
+    int slave = open(ptsname(*master), O_RDWR | O_NOCTTY);
+    return slave < 0 ? NULL : fdopen(slave, "w");
+}
+
+Test(callbacks, progress_on_a_terminal_is_a_bar_that_is_drawn_again_in_its_place)
+{
+    static char text[16384];
+    int master;
+    reel_model *m;
+    reel_tape *t = setup(&m, 0.1);
+    FILE *terminal = open_terminal(&master);
+    if (!terminal) {
+        cr_skip("there are no pseudo-terminals here");
+    }
+    reel_fit_options options = { .epochs = 1, .batch_size = 4, .verbose = 1, .progress = terminal };
+    cr_assert_not_null(reel_fit(m, X, Y, options), "%s", reel_tape_error(t));
+    fflush(terminal);
+    ssize_t n = read(master, text, sizeof text - 1); /* far less than a terminal holds back */
+    cr_assert_gt(n, 0);
+    text[n] = '\0';
+    cr_expect(strstr(text, "Epoch 1/1"), "%s", text);
+    cr_expect(strstr(text, "━"), "%s", text);
+    cr_expect(strstr(text, "ms/step - loss: ") || strstr(text, "us/step - loss: "), "%s", text);
+    int drawn = 0;
+    for (const char *at = text; (at = strchr(at, '\r')); at++) {
+        drawn += at[1] != '\n';
+    }
+    cr_expect_geq(drawn, 2, "%d times: %s", drawn, text);
+    fclose(terminal);
+    close(master);
+    reel_tape_free(t);
 }

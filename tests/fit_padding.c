@@ -136,7 +136,7 @@ Test(fit_padding, steps_behind_the_longest_row_are_left_out_and_nothing_changes)
             reel_history *whole = train(model_of(other, kind, true), kind, bucket);
             cr_assert_not_null(whole, "%s", reel_tape_error(other));
             cr_expect_eq(most_steps, kind == LAST_STEP ? BATCH : STEPS);
-            expect_equal_curves(trimmed, whole, kind);
+            expect_equal_curves(trimmed, whole, (int)kind);
             reel_tape_free(one);
             reel_tape_free(other);
         }
@@ -193,7 +193,7 @@ Test(fit_padding, a_functional_model_gets_fewer_steps_where_it_says_that_it_take
         cr_assert_not_null(history[any], "%s", reel_tape_error(t));
         cr_expect_eq(most_steps, any ? 9 : STEPS);
     }
-    expect_equal_curves(history[0], history[1], KINDS);
+    expect_equal_curves(history[0], history[1], (int)KINDS);
     reel_tape_free(tapes[0]);
     reel_tape_free(tapes[1]);
 }
