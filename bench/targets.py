@@ -458,7 +458,7 @@ def optimisers(bench, plan):
 
 # ---- 12: files and deployment -------------------------------------------------------------------------------
 
-def file_rounds(bench, megabytes, path):
+def file_rounds(bench, megabytes, path, threads):
     """{what: seconds}, each the best of all rounds, and the largest growth while loading."""
     best, grown, size = {}, 0, 0
 
@@ -467,22 +467,23 @@ def file_rounds(bench, megabytes, path):
             best[what] = min(answer[key], best.get(what, answer[key]))
 
     for _ in range(bench.rounds):
-        keep(bench.ask("files", ["save", megabytes, path], 1), {"seconds": "save", "dd": "dd"})
-        answer = bench.ask("files", ["load", megabytes, path], 1)
+        keep(bench.ask("files", ["save", megabytes, path], threads), {"seconds": "save", "dd": "dd"})
+        answer = bench.ask("files", ["load", megabytes, path], threads)
         keep(answer, {"seconds": "load", "cat": "cat"})
         grown, size = max(grown, answer["grown"]), answer["megabytes"]
         if bench.has("safetensors"):
-            keep(bench.ask("safetensors", ["load", path], 1), {"seconds": "wheel"})
+            keep(bench.ask("safetensors", ["load", path], threads), {"seconds": "wheel"})
     return best, grown, size
 
 
 def files(bench, plan):
-    megabytes, path = 200 if plan.quick else 1000, bench.programs / "files.safetensors"
+    megabytes, threads = 200 if plan.quick else 1000, max(plan.threads)
+    path = bench.programs / "files.safetensors"
     try:
-        best, grown, size = file_rounds(bench, megabytes, path)
+        best, grown, size = file_rounds(bench, megabytes, path, threads)
     finally:
         path.unlink(missing_ok=True)
-    section = Section(f"a safetensors file of {megabytes} MB, one thread", ["what", "GB/s"])
+    section = Section(f"a safetensors file of {megabytes} MB, {threads} threads", ["what", "GB/s"])
     for what, title in (("save", "saving, synced"), ("dd", "dd with fsync"), ("load", "loading into parameters"),
                         ("cat", "cat to /dev/null"), ("wheel", "the safetensors package, to NumPy")):
         if what in best:

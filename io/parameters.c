@@ -138,6 +138,7 @@ reel_status reel__match_begin(reel__match *m, const char *caller, reel_tape *t,
 {
     size_t count = t->params.count;
     *m = (reel__match){ .tape = t,
+                        .from = a,
                         .options = options,
                         .room = count * (sizeof *m->arrays + sizeof *m->given) + 1,
                         .mismatches = { .log = options->log, .log_self = options->log_self } };
@@ -164,6 +165,21 @@ void reel__match_end(reel__match *m)
 
 /* ---- loading ------------------------------------------------------------------------------- */
 
+/* Piece by piece, so that no more than one of the file's stays in memory beside the parameters. */
+static void write_array(const reel__match *m, char *flat, size_t offset, reel_array array)
+{
+    enum { PIECE = 1 << 20 };
+    size_t element = reel__array_element(array.type), n = reel_array_bytes(array) / element;
+    for (size_t begin = 0; begin < n; begin += PIECE) {
+        size_t count = n - begin < PIECE ? n - begin : PIECE;
+        const char *from = (const char *)array.data + begin * element;
+        reel_array piece = { array.type, REEL_SHAPE((int64_t)count), from };
+        reel__fetch_mapped(&m->from->mapping, from, count * element);
+        reel__write_numbers(m->tape, flat, offset + begin, piece);
+        reel__drop_mapped(&m->from->mapping, from, count * element);
+    }
+}
+
 reel_status reel__match_write(const reel__match *m)
 {
     reel_flat flat;
@@ -174,7 +190,7 @@ reel_status reel__match_write(const reel__match *m)
     }
     for (uint32_t i = 0; i < t->params.count; i++) {
         if (m->given[i]) {
-            reel__write_numbers(t, flat.values, reel__param_entry(t, i)->offset, m->arrays[i]);
+            write_array(m, flat.values, reel__param_entry(t, i)->offset, m->arrays[i]);
         }
     }
     reel_flat_end(t, true);
