@@ -165,13 +165,17 @@ void reel__match_end(reel__match *m)
 
 /* ---- loading ------------------------------------------------------------------------------- */
 
-/* Piece by piece, so that no more than one of the file's stays in memory beside the parameters. */
+enum { PIECE = 1 << 17 }; /* elements */
+
+/* Piece by piece, so that no more than one of the file's for each thread stays in memory beside the
+ * parameters. The threads do not wait for each other. */
 static void write_array(const reel__match *m, char *flat, size_t offset, reel_array array)
 {
-    enum { PIECE = 1 << 20 };
     size_t element = reel__array_element(array.type), n = reel_array_bytes(array) / element;
-    for (size_t begin = 0; begin < n; begin += PIECE) {
-        size_t count = n - begin < PIECE ? n - begin : PIECE;
+    int64_t pieces = (int64_t)((n + PIECE - 1) / PIECE);
+#pragma omp for schedule(dynamic) nowait
+    for (int64_t i = 0; i < pieces; i++) {
+        size_t begin = (size_t)i * PIECE, count = n - begin < PIECE ? n - begin : PIECE;
         const char *from = (const char *)array.data + begin * element;
         reel_array piece = { array.type, REEL_SHAPE((int64_t)count), from };
         reel__fetch_mapped(&m->from->mapping, from, count * element);
@@ -188,6 +192,7 @@ reel_status reel__match_write(const reel__match *m)
     if (status != REEL_OK) {
         return status;
     }
+#pragma omp parallel if (flat.count > PIECE)
     for (uint32_t i = 0; i < t->params.count; i++) {
         if (m->given[i]) {
             write_array(m, flat.values, reel__param_entry(t, i)->offset, m->arrays[i]);
