@@ -165,22 +165,32 @@ void reel__match_end(reel__match *m)
 
 /* ---- loading ------------------------------------------------------------------------------- */
 
-enum { PIECE = 1 << 17 }; /* elements */
+enum { PIECE = 1 << 17, STRETCH = 1 << 16 }; /* elements; bytes, of whole pages */
+
+/* Elements before the first address that is a multiple of STRETCH: pieces that begin there share no
+ * page. */
+static size_t lead_of(const void *data, size_t element, size_t n)
+{
+    size_t lead = (STRETCH - (uintptr_t)data % STRETCH) % STRETCH / element;
+    return lead < n ? lead : n;
+}
 
 /* Piece by piece, so that no more than one of the file's for each thread stays in memory beside the
  * parameters. The threads do not wait for each other. */
 static void write_array(const reel__match *m, char *flat, size_t offset, reel_array array)
 {
     size_t element = reel__array_element(array.type), n = reel_array_bytes(array) / element;
-    int64_t pieces = (int64_t)((n + PIECE - 1) / PIECE);
+    size_t lead = lead_of(array.data, element, n);
+    int64_t pieces = 1 + (int64_t)((n - lead + PIECE - 1) / PIECE);
 #pragma omp for schedule(dynamic) nowait
     for (int64_t i = 0; i < pieces; i++) {
-        size_t begin = (size_t)i * PIECE, count = n - begin < PIECE ? n - begin : PIECE;
+        size_t begin = i == 0 ? 0 : lead + (size_t)(i - 1) * PIECE;
+        size_t end = i == 0 ? lead : n - begin < PIECE ? n : begin + PIECE;
         const char *from = (const char *)array.data + begin * element;
-        reel_array piece = { array.type, REEL_SHAPE((int64_t)count), from };
-        reel__fetch_mapped(&m->from->mapping, from, count * element);
+        reel_array piece = { array.type, REEL_SHAPE((int64_t)(end - begin)), from };
+        reel__fetch_mapped(&m->from->mapping, from, (end - begin) * element);
         reel__write_numbers(m->tape, flat, offset + begin, piece);
-        reel__drop_mapped(&m->from->mapping, from, count * element);
+        reel__drop_mapped(&m->from->mapping, from, (end - begin) * element);
     }
 }
 
