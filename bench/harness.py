@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 # peer → the modules it needs, and where they come from
 PEERS = {"torch": (["torch", "numpy"], "pip install torch"), "jax": (["jax", "numpy"], "pip install jax"),
          "onnx": (["onnxruntime", "onnx", "numpy"], "pip install onnx onnxruntime"),
+         "safetensors": (["safetensors", "numpy"], "pip install safetensors"),
          "keras": (["keras", "tensorflow", "torch", "numpy"], "pip install keras tensorflow-cpu torch")}
 DRIVERS = {"kann": "kann_step.c", "dynet": "dynet_step.cpp"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

@@ -24,7 +24,8 @@ def parse():
     parser.add_argument("--programs", type=Path, required=True, help="where bench's programs were built")
     parser.add_argument("--quick", action="store_true", help="few rows, short rounds")
     parser.add_argument("--targets", default="", metavar="1,4",
-                        help="only these; 8: start-up and inference, 9: a program of Keras's, 11: optimisers (all)")
+                        help="only these; 8: start-up and inference, 9: a program of Keras's, 11: optimisers, "
+                        "12: files and deployment (all)")
     parser.add_argument("--rounds", type=int, help="3; with --quick 2")
     parser.add_argument("--threads", default="1,2", metavar="N,N", help="(1,2)")
     parser.add_argument("--check", action="store_true", help="only whether all compute the same losses and gradients")

@@ -13,11 +13,14 @@ enum { MOST_STEPS = 2000, SLOW_STEP = 500 /* ms */ };
 
 static bool parse_option(bench_arguments *a, const char *option)
 {
-    if (strcmp(option, "f64") == 0) {
-        a->f64 = true;
-    } else if (strcmp(option, "last") == 0) {
-        a->last = true;
-        return true;
+    const struct {
+        const char *name;
+        bool *set;
+    } flags[] = { { "f64", &a->f64 }, { "last", &a->last }, { "int8", &a->int8 } };
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        if (strcmp(option, flags[i].name) == 0) {
+            return *flags[i].set = true;
+        }
     }
     return sscanf(option, "limit=%zu", &a->memory_limit) == 1;
 }
@@ -43,7 +46,7 @@ bench_arguments bench_parse(int count, char **argument)
     if (!fine) {
         fprintf(stderr,
                 "usage: %s CELL STEPS BATCH INPUT HIDDEN THREADS SECONDS"
-                " [f64] [last] [limit=BYTES]\n",
+                " [f64] [last] [int8] [limit=BYTES]\n",
                 argument[0]);
         exit(2);
     }

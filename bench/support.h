@@ -17,6 +17,7 @@ typedef struct {
     double seconds;
     bool f64;            /* option f64 */
     bool last;           /* option last */
+    bool int8;           /* option int8, of stream */
     size_t memory_limit; /* option limit=BYTES; 0: none */
 } bench_arguments;
 

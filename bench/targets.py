@@ -456,6 +456,68 @@ def optimisers(bench, plan):
     return [section], [verdict(11, "an update ≤ 1.3× the time of streaming its bytes", figures, 1.3, False)]
 
 
+# ---- 12: files and deployment -------------------------------------------------------------------------------
+
+def file_rounds(bench, megabytes, path, threads):
+    """{what: seconds}, each the best of all rounds, and the largest growth while loading."""
+    best, grown, size = {}, 0, 0
+
+    def keep(answer, names):
+        for key, what in names.items():
+            best[what] = min(answer[key], best.get(what, answer[key]))
+
+    for _ in range(bench.rounds):
+        keep(bench.ask("files", ["save", megabytes, path], threads), {"seconds": "save", "dd": "dd"})
+        answer = bench.ask("files", ["load", megabytes, path], threads)
+        keep(answer, {"seconds": "load", "cat": "cat"})
+        grown, size = max(grown, answer["grown"]), answer["megabytes"]
+        if bench.has("safetensors"):
+            keep(bench.ask("safetensors", ["load", path], threads), {"seconds": "wheel"})
+    return best, grown, size
+
+
+def files(bench, plan):
+    megabytes, threads = 200 if plan.quick else 1000, max(plan.threads)
+    path = bench.programs / "files.safetensors"
+    try:
+        best, grown, size = file_rounds(bench, megabytes, path, threads)
+    finally:
+        path.unlink(missing_ok=True)
+    section = Section(f"a safetensors file of {megabytes} MB, {threads} threads", ["what", "GB/s"])
+    for what, title in (("save", "saving, synced"), ("dd", "dd with fsync"), ("load", "loading into parameters"),
+                        ("cat", "cat to /dev/null"), ("wheel", "the safetensors package, to NumPy")):
+        if what in best:
+            section.rows.append([title, number(size / 1e3 / best[what])])
+    section.note = f"loading holds {number(grown)} MB more than the parameters at its peak"
+    wheel = {"": best["wheel"] / best["load"]} if "wheel" in best else {}
+    return section, [
+        verdict(12, "loading ≥ 0.9 of cat's speed", {"": best["cat"] / best["load"]}, 0.9),
+        verdict(12, "loading ≥ the safetensors package's speed", wheel, 1),
+        verdict(12, "peak memory while loading ≤ the file and 1 %", {"": 100 * grown / size}, 1, False, " % more"),
+        verdict(12, "saving ≥ 0.8 of dd's speed with fsync", {"": best["dd"] / best["save"]}, 0.8)]
+
+
+def streaming(bench, plan):
+    section = Section("a streaming step of an LSTM(256), 256 inputs, batch 1, one thread",
+                      ["who", "µs (spread)", "bytes", "largest difference of an output in 100 steps"])
+    contenders = {"reel, frozen": ("stream", "lstm"), "reel, int8": ("stream", "lstm", "int8"),
+                  "ONNX Runtime": ("onnx", "lstm")}
+    r = bench.compare(contenders, (1, 1, 256, 256), 1, task="infer", agree=[["reel, frozen", "ONNX Runtime"]])
+    for label, of in r.items():
+        spread = f"{number(1e3 * of.ms)} ({number(1e3 * of.least)}–{number(1e3 * of.most)})"
+        section.rows.append([label, spread, of.answer.get("bytes", "–"), of.answer.get("difference", "–")])
+    figures = {label: r[label].ms / r["ONNX Runtime"].ms for label in ("reel, frozen", "reel, int8")
+               if label in r and "ONNX Runtime" in r}
+    section.note = "".join(f"{label}: {figure:.2f} of ONNX Runtime's time. " for label, figure in figures.items())
+    frozen = {"": figures["reel, frozen"]} if "reel, frozen" in figures else {}
+    return section, [verdict(12, "a streaming step ≤ 0.7 of ONNX Runtime's time", frozen, 0.7, False)]
+
+
+def deployment(bench, plan):
+    (file_section, file_verdicts), (section, verdicts) = files(bench, plan), streaming(bench, plan)
+    return [file_section, section], file_verdicts + verdicts
+
+
 # ---- without a target ------------------------------------------------------------------------------
 
 def others(bench, plan):
@@ -480,4 +542,4 @@ def others(bench, plan):
 
 
 TARGETS = {1: layers, 2: limit, 3: custom, 4: overhead, 5: memory, 6: model, 7: double, 8: others, 9: program,
-           10: structure, 11: optimisers}
+           10: structure, 11: optimisers, 12: deployment}

@@ -230,10 +230,10 @@ static bool is_utf8(const char *text)
     static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
     for (const unsigned char *at = (const unsigned char *)text; *at;) {
         int more = *at < 0x80 ? 0 : *at < 0xc0 ? -1 : *at < 0xe0 ? 1 : *at < 0xf0 ? 2 : 3;
-        uint32_t code = more == 0 ? *at : *at & (0x3fu >> more);
         if (more < 0 || *at > 0xf4) {
             return false;
         }
+        uint32_t code = more == 0 ? *at : *at & (0x3fu >> more);
         at++;
         for (int i = 0; i < more; i++, at++) {
             if ((*at & 0xc0) != 0x80) {

@@ -44,7 +44,9 @@ REEL_API reel_status reel_record_step(reel_tape *, reel_cell, int64_t batch, int
 
 typedef struct {
     /* Matrices of parameters that stand on the right of products become int8, each output's column
-     * scaled by its largest absolute value / 127; sums stay float. f32 tapes only. */
+     * scaled by its largest absolute value / 127; sums stay float. f32 tapes only. What it costs is
+     * to be measured: run both programs on data that are at hand; reel_frozen_report tells how far
+     * the weights moved. Trained models lose about a hundredth of their loss or less. */
     bool int8;
 } reel_freeze_options;
 

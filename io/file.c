@@ -81,6 +81,34 @@ void reel__unmap_file(reel__mapping *mapping)
     *mapping = (reel__mapping){ 0 };
 }
 
+/* Advice about a part of a mapping, rounded down to whole pages at both ends. */
+static void advise(const reel__mapping *mapping, const void *from, size_t bytes, int advice)
+{
+    static const uintptr_t page = 65536; /* or a part of that */
+    uintptr_t start = (uintptr_t)mapping->bytes, begin = (uintptr_t)from & ~(page - 1);
+    uintptr_t end = ((uintptr_t)from + bytes) & ~(page - 1);
+    bool within = mapping->bytes && (uintptr_t)from >= start && bytes <= mapping->size &&
+                  (uintptr_t)from - start <= mapping->size - bytes;
+    begin = begin < start ? start : begin; /* which is a page's */
+    if (within && begin < end) {
+        madvise((void *)begin, end - begin, advice);
+    }
+}
+
+void reel__fetch_mapped(const reel__mapping *mapping, const void *from, size_t bytes)
+{
+#ifdef MADV_POPULATE_READ
+    advise(mapping, from, bytes, MADV_POPULATE_READ);
+#else
+    advise(mapping, from, bytes, MADV_WILLNEED);
+#endif
+}
+
+void reel__drop_mapped(const reel__mapping *mapping, const void *from, size_t bytes)
+{
+    advise(mapping, from, bytes, MADV_DONTNEED);
+}
+
 /* ---- replacing ----------------------------------------------------------------------------- */
 
 enum { NAMES = 32, ROOM_FOR_ENDINGS = 32 };

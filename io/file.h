@@ -30,6 +30,10 @@ typedef struct {
 /* A whole regular file, for reading. */
 bool reel__map_file(reel__mapping *, const char *path, reel__failure *);
 void reel__unmap_file(reel__mapping *);
+/* What is to be read next comes in at once, not a few pages at a time. */
+void reel__fetch_mapped(const reel__mapping *, const void *from, size_t bytes);
+/* What has been read of it need not stay in the process's memory; reading it again brings it back. */
+void reel__drop_mapped(const reel__mapping *, const void *from, size_t bytes);
 
 /* ---- replacing ----------------------------------------------------------------------------- */
 

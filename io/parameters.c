@@ -138,6 +138,7 @@ reel_status reel__match_begin(reel__match *m, const char *caller, reel_tape *t,
 {
     size_t count = t->params.count;
     *m = (reel__match){ .tape = t,
+                        .from = a,
                         .options = options,
                         .room = count * (sizeof *m->arrays + sizeof *m->given) + 1,
                         .mismatches = { .log = options->log, .log_self = options->log_self } };
@@ -164,6 +165,35 @@ void reel__match_end(reel__match *m)
 
 /* ---- loading ------------------------------------------------------------------------------- */
 
+enum { PIECE = 1 << 17, STRETCH = 1 << 16 }; /* elements; bytes, of whole pages */
+
+/* Elements before the first address that is a multiple of STRETCH: pieces that begin there share no
+ * page. */
+static size_t lead_of(const void *data, size_t element, size_t n)
+{
+    size_t lead = (STRETCH - (uintptr_t)data % STRETCH) % STRETCH / element;
+    return lead < n ? lead : n;
+}
+
+/* Piece by piece, so that no more than one of the file's for each thread stays in memory beside the
+ * parameters. The threads do not wait for each other. */
+static void write_array(const reel__match *m, char *flat, size_t offset, reel_array array)
+{
+    size_t element = reel__array_element(array.type), n = reel_array_bytes(array) / element;
+    size_t lead = lead_of(array.data, element, n);
+    int64_t pieces = 1 + (int64_t)((n - lead + PIECE - 1) / PIECE);
+#pragma omp for schedule(dynamic) nowait
+    for (int64_t i = 0; i < pieces; i++) {
+        size_t begin = i == 0 ? 0 : lead + (size_t)(i - 1) * PIECE;
+        size_t end = i == 0 ? lead : n - begin < PIECE ? n : begin + PIECE;
+        const char *from = (const char *)array.data + begin * element;
+        reel_array piece = { array.type, REEL_SHAPE((int64_t)(end - begin)), from };
+        reel__fetch_mapped(&m->from->mapping, from, (end - begin) * element);
+        reel__write_numbers(m->tape, flat, offset + begin, piece);
+        reel__drop_mapped(&m->from->mapping, from, (end - begin) * element);
+    }
+}
+
 reel_status reel__match_write(const reel__match *m)
 {
     reel_flat flat;
@@ -172,9 +202,10 @@ reel_status reel__match_write(const reel__match *m)
     if (status != REEL_OK) {
         return status;
     }
+#pragma omp parallel if (flat.count > PIECE)
     for (uint32_t i = 0; i < t->params.count; i++) {
         if (m->given[i]) {
-            reel__write_numbers(t, flat.values, reel__param_entry(t, i)->offset, m->arrays[i]);
+            write_array(m, flat.values, reel__param_entry(t, i)->offset, m->arrays[i]);
         }
     }
     reel_flat_end(t, true);

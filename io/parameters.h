@@ -16,6 +16,7 @@ bool reel__lend_params(reel_archive *, const char *prefix, const reel_tape *);
 /* What is to be loaded into each parameter. */
 typedef struct {
     reel_tape *tape;
+    const reel_archive *from;
     const reel_load_options *options;
     reel_archive *params; /* of the tape, to find them by name */
     reel_array *arrays;   /* one a parameter */

@@ -6,6 +6,7 @@
 
 #include "io/deploy.h"
 #include "ops/ops.h"
+#include "optim/optim.h"
 #include "support/failing_memory.h"
 
 enum { STEPS = 5, BATCH = 3, IN = 4, HIDDEN = 6, OUT = 2 };
@@ -259,4 +260,67 @@ Test(deploy, a_frozen_program_holds_its_matrices_once_and_int8_in_a_quarter_of_t
     cr_expect_eq(bytes, report.bytes);
     cr_expect_lt(bytes, MATRICES + 4 * BIASES * sizeof(float) + REST, "%zu", bytes);
     cr_expect_lt(report.weight_bytes, MATRICES + 4 * BIASES * sizeof(float));
+}
+
+/* ---- what int8 costs ------------------------------------------------------------------------- */
+
+enum { SYMBOLS = 8, LENGTH = 512, UNITS = 32 };
+
+/* Symbols that count upwards by 1 and, now and then, by 3. */
+static void fill_symbols(int32_t *symbols, int n)
+{
+    uint32_t state = 9;
+    for (int i = 0; i < n; i++) {
+        state = state * 1664525u + 1013904223u;
+        int32_t before = i ? symbols[i - 1] : 0;
+        symbols[i] = (before + (state >> 28 == 0 ? 3 : 1)) % SYMBOLS;
+    }
+}
+
+/* The mean cross-entropy of a frozen program's logits, step by step. */
+static double loss_of(reel_frozen *f, const int32_t *symbols, int n)
+{
+    double loss = 0;
+    for (int i = 0; i + 1 < n; i++) {
+        float x[SYMBOLS] = { 0 }, logits[SYMBOLS];
+        double sum = 0;
+        x[symbols[i]] = 1;
+        cr_assert_eq(reel_frozen_step(f, x, logits), REEL_OK);
+        for (int k = 0; k < SYMBOLS; k++) {
+            sum += exp((double)logits[k]);
+        }
+        loss += log(sum) - (double)logits[symbols[i + 1]];
+    }
+    return loss / (n - 1);
+}
+
+Test(deploy, int8_weights_of_a_trained_model_cost_a_hundredth_of_its_loss)
+{
+    static int32_t symbols[LENGTH + 1], others[1000];
+    fill_symbols(symbols, LENGTH + 1);
+    fill_symbols(others, 1000);
+    reel_tape *t = reel_tape_new((reel_tape_options){ .seed = 3, .threads = 1 });
+    reel_cell cell = reel_gru(t, "cell", SYMBOLS, UNITS, (reel_gru_options){ 0 });
+    reel_layer out = reel_dense(t, "out", UNITS, SYMBOLS, (reel_dense_options){ 0 });
+    reel_optimizer *adam = reel_adam(t, (reel_adam_options){ .lr = 0.01 });
+    for (int i = 0; i < 150; i++) {
+        reel_rewind(t);
+        reel_var x = reel_one_hot(reel_indices(t, REEL_SHAPE(LENGTH, 1), symbols), SYMBOLS);
+        reel_var y = reel_apply(out, reel_unroll(cell, x, (reel_unroll_options){ 0 }).outputs);
+        reel_var targets = reel_indices(t, REEL_SHAPE(LENGTH, 1), symbols + 1);
+        reel_backward(reel_cross_entropy(y, targets));
+        reel_optimizer_step(adam);
+    }
+    reel_recorded step;
+    reel_record_step(t, cell, 1, SYMBOLS, out, &step);
+    double loss[2];
+    for (int int8 = 0; int8 < 2; int8++) {
+        reel_frozen *f = reel_freeze(t, step, (reel_freeze_options){ .int8 = int8 });
+        cr_assert(f, "%s", reel_tape_error(t));
+        loss[int8] = loss_of(f, others, 1000);
+        reel_frozen_free(f);
+    }
+    reel_tape_free(t);
+    cr_expect(loss[0] < 0.4, "%g is learnt", loss[0]);
+    cr_expect(fabs(loss[1] - loss[0]) < 0.01 * loss[0], "%g, with int8 %g", loss[0], loss[1]);
 }
