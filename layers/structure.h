@@ -125,7 +125,7 @@ REEL_API reel_cell reel_stack_cells(reel_tape *, int n, const reel_cell cells[],
 
 /* n cells side by side on the same x: the output is theirs beside one another, and state[k] all of
  * theirs, [batch, Σ width[k]]; each has as many states as the others. One loop runs them all, at
- * what they cost one after another; the planner makes one product of those that share x. */
+ * about what they cost one after another; the planner makes one product of those that share x. */
 REEL_API reel_cell reel_parallel_cells(reel_tape *, int n, const reel_cell cells[]);
 
 /* Members NAME.0, NAME.1, … as one cell, each made by make(tape, its name, self): the same cell

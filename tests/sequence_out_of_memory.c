@@ -17,6 +17,19 @@ static reel_cell wrapped(reel_tape *t)
                              (reel_dropout_cell_options){ .state = 0.2, .variational = true });
 }
 
+static reel_cell make_gru(reel_tape *t, const char *name, void *self)
+{
+    (void)self;
+    return reel_gru(t, name, IN, HIDDEN, (reel_gru_options){ 0 });
+}
+
+/* The mean of an ensemble's members. */
+static reel_var voted(reel_tape *t, reel_var x)
+{
+    reel_cell all = reel_ensemble(t, "e", 2, make_gru, NULL, (reel_ensemble_options){ 0 });
+    return reel_mean_all(reel_members(reel_unroll(all, x, (reel_unroll_options){ 0 }).outputs, 2));
+}
+
 static void work(reel_tape *t)
 {
     static const int32_t lengths[BATCH] = { 5, 2 }, segment[] = { 0, 0, 0, 1, 1, 1, 1, -1, 2, -1 };
@@ -31,7 +44,7 @@ static void work(reel_tape *t)
     reel_var loss = reel_add(reel_mean_all(reel_square(reel_pack(y, lengths))),
                              reel_temporal_penalty(y, 1, lengths));
     loss = reel_add(loss, reel_sum_all(reel_pool_segments(y, segment, 3, REEL_SEGMENT_MEAN)));
-    reel_backward(loss);
+    reel_backward(reel_add(loss, voted(t, x)));
     reel_flow_free(reel_flow_new(loss, 1, &layer));
     reel_var losses = reel_mean(reel_at(y, 0), -1), W = layer.W_h, each;
     reel_per_example_gradients(losses, 1, &W, &each);

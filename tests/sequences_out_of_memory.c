@@ -40,6 +40,29 @@ static void decoding(reel_tape *t)
     reel_decoded_free(reel_decode_sample(t, counting_decoder(&c), 2, initial, options));
 }
 
+static reel_var predict(void *self, reel_var tokens, reel_var state[])
+{
+    (void)self;
+    return state[0] = reel_add(state[0], reel_one_hot(tokens, 3));
+}
+
+static reel_var join(void *self, reel_var encoded, reel_var predicted)
+{
+    (void)self;
+    return reel_sin(reel_add(encoded, predicted));
+}
+
+static void transducing(reel_tape *t)
+{
+    reel_decoder prediction = { .step = predict, .states = 1, .width = { 3 } };
+    reel_joint joint = { .apply = join };
+    reel_var x = reel_param(t, "x", REEL_SHAPE(2, 3, 3), reel_normal(0, 1));
+    reel_transducer_greedy_options greedy = { .max_symbols = 2 };
+    reel_transducer_beam_options beam = { .max_symbols = 2, .beams = 3, .n_best = 2 };
+    reel_decoded_free(reel_transducer_greedy(t, prediction, joint, x, NULL, NULL, greedy));
+    reel_decoded_free(reel_transducer_beam(t, prediction, joint, x, NULL, NULL, beam));
+}
+
 /* Returns whether the refused request came up at all. */
 static bool run(void (*program)(reel_tape *), long fail_at)
 {
@@ -79,6 +102,15 @@ Test(sequences_out_of_memory, every_request_of_decoding_may_be_refused)
 {
     long request = 0;
     while (run(decoding, request)) {
+        request++;
+    }
+    cr_expect_gt(request, 20);
+}
+
+Test(sequences_out_of_memory, every_request_of_decoding_a_transducer_may_be_refused)
+{
+    long request = 0;
+    while (run(transducing, request)) {
         request++;
     }
     cr_expect_gt(request, 20);

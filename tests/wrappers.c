@@ -147,6 +147,44 @@ Test(wrappers, a_mask_reaches_through_wrappers_and_stacks_and_lasts_a_loop_of_on
     expect_clean(t);
 }
 
+typedef struct {
+    reel_cell inner;
+    int begun;
+} counting;
+
+static reel_var counting_step(void *self, reel_var x, reel_var state[])
+{
+    const counting *c = self;
+    return c->inner.step(c->inner.self, x, state);
+}
+
+static void count_beginning(void *self)
+{
+    ((counting *)self)->begun++;
+}
+
+Test(wrappers, a_programs_own_wrapper_is_told_of_each_sequence_and_so_is_what_it_wraps)
+{
+    reel_tape *t = new_tape();
+    reel_dropout_cell_options options = { .input = 0.5, .variational = true };
+    counting mine = { .inner = reel_dropout_cell(t, plain(echo_step), options) };
+    reel_cell outer = plain(counting_step);
+    outer.self = &mine;
+    reel_cell cell = reel_residual(t, reel_wrap(t, outer, count_beginning, 1, &mine.inner));
+    double *a = read_all(outputs(cell, ones(t))), *b = read_all(outputs(cell, ones(t)));
+    cr_expect_eq(mine.begun, 2);
+    cr_expect(steps_are_alike(a));
+    cr_expect(memcmp(a, b, MANY * sizeof *a) != 0, "the mask inside is another one");
+    cr_expect_null(reel_wrap(t, (reel_cell){ 0 }, NULL, 1, &mine.inner).step);
+    cr_expect(strstr(reel_tape_error(t), "the cell has no step function"));
+    reel_tape_clear(t);
+    cr_expect_null(reel_wrap(t, outer, NULL, -1, NULL).step);
+    cr_expect(strstr(reel_tape_error(t), "-1 inner cells"));
+    reel_tape_clear(t);
+    free(a), free(b);
+    expect_clean(t);
+}
+
 Test(wrappers, a_rewind_and_another_batch_size_draw_new_masks)
 {
     reel_tape *t = new_tape();

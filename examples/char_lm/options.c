@@ -121,7 +121,9 @@ static void print_help(void)
     }
     printf(
         "\nThe last twentieth of the text is held out: it is never trained on, and the perplexity\n"
-        "on it says how well the model reads what it has not seen.\n");
+        "on it says how well the model reads what it has not seen. With --awd it also tells when "
+        "to\n"
+        "begin to average.\n");
 }
 
 static const option *find(const char *name)

@@ -59,19 +59,11 @@ static double seconds_left(const run *r, double done)
 
 /* ---- evaluation ---------------------------------------------------------------------------- */
 
-static double glance(run *r)
+static double look(run *r, long windows)
 {
     double symbols;
     learner_average(&r->learner);
-    double perplexity = evaluate(r->model, r->text, r->options, GLANCE, &symbols);
-    learner_average(&r->learner);
-    return perplexity;
-}
-
-static double look_at_all(run *r, double *symbols)
-{
-    learner_average(&r->learner);
-    double perplexity = evaluate(r->model, r->text, r->options, LONG_MAX, symbols);
+    double perplexity = evaluate(r->model, r->text, r->options, windows, &symbols);
     learner_average(&r->learner);
     return perplexity;
 }
@@ -128,9 +120,8 @@ static bool look_up(run *r, double done)
     if ((full ? (double)r->progress.updates : done) < r->next_glance) {
         return false;
     }
-    double symbols;
     progress_pause(&r->progress);
-    double perplexity = full ? look_at_all(r, &symbols) : glance(r);
+    double perplexity = look(r, full ? LONG_MAX : GLANCE);
     learner_report(&r->learner, done, log(perplexity));
     show_evaluation(r, perplexity);
     progress_resume(&r->progress);
@@ -184,12 +175,14 @@ static bool begin(run *r, double started)
            window_new(&r->window, learner_most_steps(o), r->reader.rows);
 }
 
+/* The averaged parameters, where there are such, are the ones that stay. */
 static void last_evaluation(run *r, train_result *result)
 {
     double symbols;
     result->updates = r->progress.updates;
     result->rate = progress_rate(&r->progress);
-    result->last = look_at_all(r, &symbols);
+    learner_average(&r->learner);
+    result->last = evaluate(r->model, r->text, r->options, LONG_MAX, &symbols);
     printf("%6ld held-out perplexity %.2f on all %.0f %s; it began at %.1f; %.0f tokens/s\n",
            result->updates, result->last, symbols, r->text->word ? "words" : "characters",
            result->first, result->rate);

@@ -4,9 +4,9 @@
  *     long_memory [--short] [adding | copying]
  *
  * On both a plain RNN fails, for its gradient vanishes on the way back; an LSTM and an IndRNN (Li et
- * al. 2018) succeed. The errors printed are those on sequences never learnt, as a share of what one
- * makes who remembers nothing. Exit status 1: one of the three did what it should not. Over the short
- * form's few steps of copying a plain RNN may well succeed.
+ * al. 2018) succeed. An RNN whose W_h starts orthogonal is in between: it learns to copy over 20 steps
+ * sooner than the LSTM, over 100 later. The errors printed are those on sequences never learnt, as a
+ * share of what one makes who remembers nothing. Exit status 1: one did what it should not.
  *
  * adding.c, copying.c   the tasks          network.c   the networks and how they start
  */
@@ -36,6 +36,7 @@ static const contestant contestants[] = {
     { &adding, "LSTM", lstm, 64, 1, 5e-3, REMEMBERS, REMEMBERS },
     { &adding, "IndRNN", indrnn, 64, 2, 2e-3, REMEMBERS, REMEMBERS },
     { &copying, "RNN", plain_rnn, 64, 1, 1e-3, FORGETS, WHATEVER },
+    { &copying, "RNN, orthogonal", orthogonal_rnn, 64, 1, 1e-3, WHATEVER, WHATEVER },
     { &copying, "LSTM", lstm, 64, 1, 5e-3, REMEMBERS, REMEMBERS },
     { &copying, "IndRNN", indrnn, 128, 3, 1e-3, REMEMBERS, REMEMBERS },
 };
@@ -83,7 +84,7 @@ static double learn(reel_tape *t, const contestant *c, int T, int updates)
             error = evaluate(t, &n, of, T);
         }
     }
-    printf("%-7s T %d, %-6s error %5.1f %% of the clueless one's after %d updates\n", of->name, T,
+    printf("%-7s T %d, %-15s error %5.1f %% of the clueless one's after %d updates\n", of->name, T,
            c->name, 100 * error, i);
     fflush(stdout);
     return error;
@@ -98,7 +99,7 @@ static bool run(const contestant *c, bool is_short)
 {
     bool adds = c->task == &adding;
     int T = is_short ? (adds ? 60 : 20) : (adds ? 500 : 100);
-    int updates = is_short ? (adds ? 800 : 2500) : (adds ? 4000 : 8000);
+    int updates = is_short ? (adds ? 800 : 2500) : (adds ? 4000 : 6000);
     reel_tape *t = reel_tape_new((reel_tape_options){ .seed = 1 });
     double error = learn(t, c, T, updates);
     bool fine = is_as_expected(error, is_short ? c->when_short : c->at_length);

@@ -5,17 +5,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void write(reel_tape *t, const char *name, const float *values, int n)
+{
+    reel_write_param(reel_find_param(t, name), values, (size_t)n);
+}
+
 /* As reel starts it: W_h orthogonal, the start that lets gradients go furthest back. */
-network plain_rnn(reel_tape *t, int in, int hidden, int layers, int T)
+network orthogonal_rnn(reel_tape *t, int in, int hidden, int layers, int T)
 {
     (void)layers;
     (void)T;
     return (network){ 1, hidden, { reel_rnn(t, "cell", in, hidden, (reel_rnn_options){ 0 }) } };
 }
 
-static void write(reel_tape *t, const char *name, const float *values, int n)
+/* W_h as any other matrix (Glorot & Bengio 2010). */
+network plain_rnn(reel_tape *t, int in, int hidden, int layers, int T)
 {
-    reel_write_param(reel_find_param(t, name), values, (size_t)n);
+    network n = orthogonal_rnn(t, in, hidden, layers, T);
+    float *W_h = malloc((size_t)(hidden * hidden) * sizeof *W_h);
+    double bound = sqrt(6.0 / (2 * hidden));
+    uint64_t random = 1;
+    for (int i = 0; W_h && i < hidden * hidden; i++) {
+        W_h[i] = (float)(bound * (2 * draw(&random) - 1));
+    }
+    write(t, "cell.W_h", W_h, hidden * hidden);
+    free(W_h);
+    return n;
 }
 
 /* Forget and input gates start so that memories last 1 … T steps (Tallec & Ollivier 2018). */

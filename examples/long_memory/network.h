@@ -14,6 +14,7 @@ typedef struct {
 
 /* T: how long it should be able to remember, in steps. The output layer is left to the caller. */
 typedef network (*make_network)(reel_tape *, int in, int hidden, int layers, int T);
+network orthogonal_rnn(reel_tape *, int in, int hidden, int layers, int T);
 network plain_rnn(reel_tape *, int in, int hidden, int layers, int T);
 network lstm(reel_tape *, int in, int hidden, int layers, int T);
 network indrnn(reel_tape *, int in, int hidden, int layers, int T);
