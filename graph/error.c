@@ -42,7 +42,7 @@ reel_var reel_fail(reel_tape *t, reel_status status, const char *op, const char 
     char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format ? format : "", arguments);
+    vsnprintf(text, sizeof text, format ? format : "no reason given", arguments);
     va_end(arguments);
     return reel__fail_text(t, status, op ? op : "reel", text);
 }
