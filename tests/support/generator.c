@@ -189,32 +189,6 @@ static int unary(maker *m, line_kind kind, int a)
     return add_line(m, line);
 }
 
-/* How long the rows of a row are. */
-static int64_t part_of(int64_t width)
-{
-    return width % 2 == 0 ? 2 : width % 3 == 0 ? 3 : width;
-}
-
-static int within(maker *m)
-{
-    int a = some_value(m);
-    int64_t width = line_at(m, a)->width, part = part_of(width), out = some_width(m->p, m->r);
-    program_line line = { .kind = LINE_AS_MATRIX,
-                          .in = { a },
-                          .param = NO_PARAM,
-                          .bias = NO_PARAM,
-                          .begin = part,
-                          .width = width };
-    int W = random_chance(m->r, 50) ? find_param(m->p, m->r, part, out) : NO_PARAM;
-    if (W != NO_PARAM && width / part * out <= 24) {
-        line.kind = LINE_MATMUL_WITHIN;
-        line.param = W;
-        line.width = width / part * out;
-        line.degree = line_at(m, a)->degree;
-    }
-    return add_line(m, line);
-}
-
 static int some_unary(maker *m)
 {
     static const line_kind kinds[] = {
@@ -349,10 +323,8 @@ static void some_line(maker *m)
         some_unary(m);
     } else if (choice < 84) {
         binary(m);
-    } else if (choice < 89) {
-        ternary(m);
     } else if (choice < 92) {
-        within(m);
+        ternary(m);
     } else if (choice < 98) {
         slice(m);
     } else {

@@ -64,8 +64,6 @@ double random_real(random_source *, double lo, double hi);
     X(SOFTMAX, "softmax", 1)                                                                       \
     X(LAYER_NORM, "layer_norm", 1)                                                                 \
     X(SUM_KEEP, "sum_keep", 1)                                                                     \
-    X(AS_MATRIX, "as_matrix", 1)         /* tanh of v seen as [batch, width/begin, begin] */       \
-    X(MATMUL_WITHIN, "matmul_within", 1) /* its rows by a matrix */                                \
     X(FLIP, "flip", 1)                                                                             \
     X(STOP_GRADIENT, "stop_gradient", 1)                                                           \
     X(DROPOUT, "dropout", 1)                                                                       \

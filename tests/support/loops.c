@@ -105,18 +105,6 @@ static reel_var product(const stepper *s, reel_var a, int param, bool transposed
                           (reel_matmul_options){ .transpose_b = transposed != turn });
 }
 
-static reel_var rows_within(reel_var v, int64_t part)
-{
-    reel_shape shape = reel_shape_of(v);
-    return reel_reshape(v, REEL_SHAPE(shape.dim[0], shape.dim[1] / part, part));
-}
-
-static reel_var flat(reel_var v)
-{
-    reel_shape shape = reel_shape_of(v);
-    return reel_reshape(v, REEL_SHAPE(shape.dim[0], shape.dim[1] * shape.dim[2]));
-}
-
 static reel_var record_line(const stepper *s, const program_line *line, const reel_var v[])
 {
     const reel_var *param = s->r->param;
@@ -152,10 +140,6 @@ static reel_var record_line(const stepper *s, const program_line *line, const re
         return reel_softmax(a, -1);
     case LINE_SUM_KEEP:
         return reel_sum_keep(a, -1);
-    case LINE_AS_MATRIX:
-        return flat(reel_tanh(rows_within(a, line->begin)));
-    case LINE_MATMUL_WITHIN:
-        return flat(reel_matmul(rows_within(a, line->begin), weight_of(s, line->param)));
     case LINE_FLIP:
         return reel_flip(a, -1);
     case LINE_DROPOUT:
