@@ -117,9 +117,9 @@ static void heads_of_other_widths(recording *r)
         r->t, "heads", 6, 3, (reel_multi_head_options){ .key = 5, .value = 4 });
     stir(r);
     reel_attention_mask mask = { .bias = take(r, REEL_SHAPE(2, STEPS)) };
-    put(r, reel_attend_heads(take(r, REEL_SHAPE(2, BATCH, 6)), take_steps(r, 5), take_steps(r, 4),
-                             m, mask)
-               .context);
+    reel_var values = take_steps(r, 4), keys = take_steps(r, 5);
+    reel_var queries = take(r, REEL_SHAPE(2, BATCH, 6));
+    put(r, reel_attend_heads(queries, keys, values, m, mask).context);
 }
 
 const recording_row recordings_of_attention[] = {

@@ -38,7 +38,8 @@ static void embedding(recording *r)
 static void layer_norm(recording *r)
 {
     reel_var gain = reel_param(r->t, "gain", REEL_SHAPE(HIDDEN), reel_uniform(0.5, 2));
-    put(r, reel_layer_norm(take_steps(r, HIDDEN), gain, take(r, REEL_SHAPE(HIDDEN)), 0));
+    reel_var bias = take(r, REEL_SHAPE(HIDDEN)); /* the order of arguments is the compiler's */
+    put(r, reel_layer_norm(take_steps(r, HIDDEN), gain, bias, 0));
 }
 
 static void rms_norm(recording *r)
