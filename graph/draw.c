@@ -302,10 +302,10 @@ static void dot_body_end(void *out)
     fprintf(out, "  }\n");
 }
 
-static void draw_folded(reel_var v, FILE *out)
+static void draw_folded(reel_tape *t, const uint8_t *needed, FILE *out)
 {
     const reel__painter dot = { out, dot_node, dot_edge, dot_body_begin, dot_body_end };
-    reel__paint_folded(v, "draw_folded", &dot);
+    draw_all_folded(t, needed, &dot);
 }
 
 /* ---- drawing --------------------------------------------------------------------------------- */
@@ -334,7 +334,7 @@ static void draw(reel_var v, const char *who, bool folded, FILE *out)
     fprintf(out, "digraph reel {\n  rankdir=BT;\n  node [fontname=\"Helvetica\" fontsize=11];\n"
                  "  edge [fontname=\"Helvetica\" fontsize=9 color=\"#555555\"];\n");
     if (folded) {
-        draw_folded(v, out);
+        draw_folded(t, needed, out);
     } else {
         draw_unfolded(t, index, needed, out);
     }
